@@ -1,0 +1,1 @@
+"""The only rooms that name imapclient, aiosmtplib and sqlite3."""

@@ -1,0 +1,446 @@
+"""The four things asked of the world: Mailbox, Outbox, Ledger, Clock.
+
+The engine knows only these. Every implementation of a port (the real one, the fake, the sandbox's) passes the same
+contract suite. All methods raise the errors of ``responder.errors`` and nothing of a library's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from responder.core.model import Facts, MessageKey, Receipt, Verdict, Window  # noqa: TC001 - fields' types
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from responder.core.model import (
+        Body,
+        Effect,
+        FileMessage,
+        History,
+        Message,
+        RemoveDraft,
+        SaveDraft,
+        SendReply,
+    )
+
+
+# ---------------------------------------------------------------------------------------- mailbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a mailbox's server can do, probed at login. Folder names are with "/" as separator, without prefix.
+
+    ``sent`` and ``drafts`` are None where no such folder was found. ``drafts`` may then be made.
+    """
+
+    capabilities: frozenset[str]
+    separator: str
+    prefix: str
+    idle: bool
+    move: bool
+    uidplus: bool
+    special_use: bool
+    keywords: bool
+    sent: str | None
+    drafts: str | None
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxState:
+    """INBOX as it was when selected."""
+
+    uidvalidity: int
+    uidnext: int
+    exists: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentCursor:
+    """How far a Sent folder has been read: UIDs below ``uidnext`` are known."""
+
+    folder: str
+    uidvalidity: int
+    uidnext: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentHeader:
+    """One message of Sent: its header fields, raw, and its INTERNALDATE in UTC."""
+
+    uid: int
+    header: bytes
+    internal_at: datetime | None
+    flags: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """Where an APPEND put a message, where the server says so (UIDPLUS); zeros where it does not."""
+
+    folder: str
+    uidvalidity: int = 0
+    uid: int = 0
+
+
+class Mailbox(Protocol):
+    """One IMAP mailbox, seen from INBOX. Never sets \\Seen or \\Answered, never expunges what it did not file.
+
+    ``TemporaryError`` from any method means the session is dead: call ``open`` again. ``ConfigurationError`` from
+    ``open`` means that the login was refused.
+    """
+
+    @property
+    def name(self) -> str:
+        """The mailbox's name in the configuration."""
+        ...
+
+    @property
+    def profile(self) -> Profile:
+        """What the server can do; only after ``open``."""
+        ...
+
+    async def open(self) -> InboxState:
+        """Connect, log in, probe, select INBOX. An open session is closed first."""
+        ...
+
+    async def close(self) -> None:
+        """Log out if possible; never raises."""
+        ...
+
+    async def scan(self, from_uid: int) -> tuple[InboxState, Sequence[int]]:
+        """Return INBOX's state and the UIDs >= ``from_uid`` without \\Deleted, ascending."""
+        ...
+
+    async def fetch(self, uids: Sequence[int]) -> Sequence[Message]:
+        """Return chosen header fields, INTERNALDATE, size and flags; UIDs that vanished are left out.
+
+        At most some hundreds of UIDs at once, ascending.
+        """
+        ...
+
+    async def bodies(self, uids: Sequence[int], *, octets: int) -> Mapping[int, Body]:
+        """Return the first ``octets`` of each raw body, and its structure; vanished UIDs are left out."""
+        ...
+
+    async def whole(self, uid: int) -> bytes | None:
+        """Return a whole message without marking it read (for ``explain``); None if it vanished."""
+        ...
+
+    async def find(self, message_id: str) -> int | None:
+        """Return the UID in INBOX of the newest message with that Message-ID among the last 5000, None if none."""
+        ...
+
+    async def file(self, moves: Sequence[FileMessage]) -> Mapping[int, str]:
+        """Move messages out of INBOX, one command per folder; make and subscribe missing folders.
+
+        Before anything is moved the UID is checked to still be that message. Returns by UID what became of it:
+        "moved", "gone" (no longer there, or another message), or a sentence saying why it stayed in INBOX.
+        """
+        ...
+
+    async def sent_headers(self, cursor: SentCursor | None) -> tuple[SentCursor | None, Sequence[SentHeader]]:
+        """Return what is new in Sent since the cursor, and the new cursor; (None, ()) without a readable Sent.
+
+        Without a cursor, or after Sent's UIDVALIDITY changed, at most the last 200 messages are read.
+        """
+        ...
+
+    async def append_sent(self, message: bytes, at: datetime) -> Appended | None:
+        """Append a copy to Sent, \\Seen and ``$autosent`` where allowed; None without a Sent folder."""
+        ...
+
+    async def append_draft(self, message: bytes, at: datetime) -> Appended:
+        """Append to Drafts with \\Draft; make the folder if there is none."""
+        ...
+
+    async def remove_draft(self, draft: RemoveDraft) -> str:
+        """Delete exactly that draft if its Message-ID still stands at that UID. Returns "removed" or "gone"."""
+        ...
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for news (IDLE where offered), at most so long. True is a hint that something happened.
+
+        Ends early on ``wake``. Real seconds, whatever the Clock says.
+        """
+        ...
+
+    def wake(self) -> None:
+        """End a running or the next ``wait`` early; may be called from any thread."""
+        ...
+
+
+# ----------------------------------------------------------------------------------------- outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What became of one SMTP transaction. ``outcome`` is DONE, REFUSED, RETRY or IN_DOUBT of ``Outcome``."""
+
+    outcome: str
+    detail: str
+
+
+class Outbox(Protocol):
+    """One SMTP submission account. Connections are reused and closed when idle."""
+
+    async def send(self, replies: Sequence[SendReply]) -> Sequence[Sent]:
+        """Send each reply once; the n-th answer belongs to the n-th reply.
+
+        Nothing left the house: RETRY. A server's code is definite: DONE or REFUSED (4xx: RETRY). Silence after
+        the body left: IN_DOUBT. Raises ConfigurationError when the login is refused (nothing was sent).
+        """
+        ...
+
+    async def probe(self) -> Mapping[str, str]:
+        """Connect and log in, send nothing; return what the server offers, for ``check``."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections; never raises."""
+        ...
+
+
+# ----------------------------------------------------------------------------------------- ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxState:
+    """What the ledger remembers of a mailbox between runs.
+
+    ``baseline_uid``: UIDs below it are older than the first start. ``next_uid``: every UID below it is in the ledger
+    or below the baseline.
+    """
+
+    name: str
+    uidvalidity: int
+    baseline_uid: int
+    next_uid: int
+    started_at: datetime
+    sent: SentCursor | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One message in the ledger. ``reason`` is "" while it waits for its verdict."""
+
+    fingerprint: str
+    key: MessageKey
+    address: str
+    client: str
+    message_id: str
+    arrived_at: datetime
+    seen_at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryQuestion:
+    """What is asked of the ledger for one message."""
+
+    facts: Facts
+    arrived_at: datetime
+    conversing_since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One message's verdict with its plan, as the ledger takes it in."""
+
+    entry: LedgerEntry
+    facts: Facts
+    verdict: Verdict
+    effects: tuple[Effect, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEffect:
+    """An effect in the ledger. ``state`` is "planned", "started" or one of the outcomes' words."""
+
+    id: int
+    state: str
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerMessage:
+    """A message that the owner wrote by hand, read from Sent or from a copy in INBOX."""
+
+    message_id: str
+    refers_to: tuple[str, ...]
+    recipients: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderMade:
+    """A folder that we made, and the stretch it was made for."""
+
+    mailbox: str
+    folder: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseRow:
+    """One promise, for ``status`` and ``explain``."""
+
+    fingerprint: str
+    client: str
+    address: str
+    due_at: datetime
+    opened_at: datetime
+    told_at: datetime | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidedRow:
+    """One decided message as ``explain`` and ``status`` show it; ``trail`` as it was when decided."""
+
+    entry: LedgerEntry
+    reply: str
+    due_at: datetime | None
+    folder: str
+    decided_at: datetime
+    trail: tuple[Mapping[str, object], ...]
+    steps: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Counts for ``status``."""
+
+    by_reason: Mapping[str, int] = field(default_factory=dict)
+    open_promises: int = 0
+    late_promises: int = 0
+    waiting: int = 0
+    planned: int = 0
+    in_doubt: int = 0
+    refused: int = 0
+    suspended: int = 0
+
+
+class Ledger(Protocol):
+    """The memory, and the authority. Each method is one transaction, on disk when it returns.
+
+    Raises TemporaryError when the database is locked or the disk is full (then: no intent, no reply), and
+    PermanentError when it is damaged.
+    """
+
+    async def mailbox(self, name: str) -> MailboxState | None:
+        """Return what is remembered of a mailbox, None before its first start."""
+        ...
+
+    async def save_mailbox(self, state: MailboxState) -> None:
+        """Remember it."""
+        ...
+
+    async def known(self, fingerprints: Sequence[str]) -> Mapping[str, LedgerEntry]:
+        """Return the entries that exist, by fingerprint."""
+        ...
+
+    async def waiting(self, mailbox: str) -> Sequence[LedgerEntry]:
+        """Return that mailbox's entries that have no verdict yet, oldest arrival first."""
+        ...
+
+    async def histories(self, questions: Sequence[HistoryQuestion], now_at: datetime) -> Sequence[History]:
+        """Return the history for each question, as it stands before any of them is decided."""
+        ...
+
+    async def record(
+        self,
+        *,
+        state: MailboxState | None,
+        waiting: Sequence[LedgerEntry],
+        decisions: Sequence[Decision],
+        now_at: datetime,
+    ) -> Sequence[StoredEffect]:
+        """Enter messages, verdicts, promises and planned effects, and move the cursor: all or nothing.
+
+        A reply that a unique key forbids (the same message, or the same address and closed period) is not planned;
+        everything else of its decision is. A decision with reason ``bounce-of-reply`` suspends
+        ``facts.bounce_of_ours`` for 30 days. Returns the planned effects in the order given.
+        """
+        ...
+
+    async def advance(
+        self, *, receipts: Sequence[Receipt] = (), start: Sequence[int] = (), follow: Sequence[Effect] = ()
+    ) -> Sequence[StoredEffect]:
+        """Close effects, mark others as started, and plan what follows from them, in one transaction.
+
+        The receipt DONE of a SendReply or SaveDraft marks its promise as told. Returns the effects of ``follow``.
+        """
+        ...
+
+    async def unfinished(self, mailbox: str) -> Sequence[StoredEffect]:
+        """Return that mailbox's effects that are planned or started, oldest first."""
+        ...
+
+    async def owner_wrote(
+        self, messages: Sequence[OwnerMessage], state: MailboxState | None = None
+    ) -> None:
+        """Remember the owner's own messages (and how far Sent was read): evidence for ``histories``."""
+        ...
+
+    async def folder_made(self, made: Sequence[FolderMade]) -> None:
+        """Remember for which stretch a folder was made."""
+        ...
+
+    async def trip_breaker(self, until_at: datetime) -> bool:
+        """Open the breaker until then; False if it was open already."""
+        ...
+
+    async def decided(
+        self, *, message_id: str = "", address: str = "", last: int = 1
+    ) -> Sequence[DecidedRow]:
+        """Return decided messages, newest first, by Message-ID or sender's address, or just the last ones."""
+        ...
+
+    async def in_doubt(self, limit: int = 20) -> Sequence[StoredEffect]:
+        """Return the replies of which nobody knows whether they left, newest first."""
+        ...
+
+    async def promises(self, *, open_only: bool = True, limit: int = 200) -> Sequence[PromiseRow]:
+        """Return promises, earliest due first."""
+        ...
+
+    async def summary(self, now_at: datetime) -> Summary:
+        """Return the counts for ``status``."""
+        ...
+
+    async def note(self, key: str, value: str) -> None:
+        """Remember one word about the daemon itself (last poll, its state) for ``status``."""
+        ...
+
+    async def notes(self) -> Mapping[str, str]:
+        """Return those words."""
+        ...
+
+    async def prune(self, before_at: datetime) -> int:
+        """Forget messages decided before then that owe nothing; returns how many."""
+        ...
+
+    async def close(self) -> None:
+        """Close the database; never raises."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------ clock
+
+
+class Clock(Protocol):
+    """Time. Wall-clock for hours and promises, a steady one for time-outs."""
+
+    def now(self) -> datetime:
+        """Return the present instant, aware, in UTC."""
+        ...
+
+    def real_seconds(self, seconds: float) -> float:
+        """Return how many real seconds that many of this clock's seconds last (the demo's clock is fast)."""
+        ...
