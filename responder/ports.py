@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         History,
         Message,
         RemoveDraft,
-        SaveDraft,
         SendReply,
     )
 
@@ -88,7 +87,7 @@ class Appended:
 
 
 class Mailbox(Protocol):
-    """One IMAP mailbox, seen from INBOX. Never sets \\Seen or \\Answered, never expunges what it did not file.
+    r"""One IMAP mailbox, seen from INBOX. Never sets \\Seen or \\Answered, never expunges what it did not file.
 
     ``TemporaryError`` from any method means the session is dead: call ``open`` again. ``ConfigurationError`` from
     ``open`` means that the login was refused.
@@ -113,7 +112,7 @@ class Mailbox(Protocol):
         ...
 
     async def scan(self, from_uid: int) -> tuple[InboxState, Sequence[int]]:
-        """Return INBOX's state and the UIDs >= ``from_uid`` without \\Deleted, ascending."""
+        r"""Return INBOX's state and the UIDs >= ``from_uid`` without \\Deleted, ascending."""
         ...
 
     async def fetch(self, uids: Sequence[int]) -> Sequence[Message]:
@@ -151,11 +150,11 @@ class Mailbox(Protocol):
         ...
 
     async def append_sent(self, message: bytes, at: datetime) -> Appended | None:
-        """Append a copy to Sent, \\Seen and ``$autosent`` where allowed; None without a Sent folder."""
+        r"""Append a copy to Sent, \\Seen and ``$autosent`` where allowed; None without a Sent folder."""
         ...
 
     async def append_draft(self, message: bytes, at: datetime) -> Appended:
-        """Append to Drafts with \\Draft; make the folder if there is none."""
+        r"""Append to Drafts with \\Draft; make the folder if there is none."""
         ...
 
     async def remove_draft(self, draft: RemoveDraft) -> str:
@@ -212,8 +211,8 @@ class Outbox(Protocol):
 class MailboxState:
     """What the ledger remembers of a mailbox between runs.
 
-    ``baseline_uid``: UIDs below it are older than the first start. ``next_uid``: every UID below it is in the ledger
-    or below the baseline.
+    ``baseline_uid``: UIDs below it are older than the first start. ``next_uid``: every UID below it is in the
+    ledger or below the baseline.
     """
 
     name: str
@@ -305,6 +304,8 @@ class DecidedRow:
     entry: LedgerEntry
     reply: str
     due_at: datetime | None
+    topic: str
+    window: Window | None
     folder: str
     decided_at: datetime
     trail: tuple[Mapping[str, object], ...]
@@ -382,9 +383,7 @@ class Ledger(Protocol):
         """Return that mailbox's effects that are planned or started, oldest first."""
         ...
 
-    async def owner_wrote(
-        self, messages: Sequence[OwnerMessage], state: MailboxState | None = None
-    ) -> None:
+    async def owner_wrote(self, messages: Sequence[OwnerMessage], state: MailboxState | None = None) -> None:
         """Remember the owner's own messages (and how far Sent was read): evidence for ``histories``."""
         ...
 
@@ -396,9 +395,7 @@ class Ledger(Protocol):
         """Open the breaker until then; False if it was open already."""
         ...
 
-    async def decided(
-        self, *, message_id: str = "", address: str = "", last: int = 1
-    ) -> Sequence[DecidedRow]:
+    async def decided(self, *, message_id: str = "", address: str = "", last: int = 1) -> Sequence[DecidedRow]:
         """Return decided messages, newest first, by Message-ID or sender's address, or just the last ones."""
         ...
 

@@ -172,8 +172,8 @@ class Client:
     """A person or firm with an agreement.
 
     ``addresses`` are normalised addresses (see ``facts.normal_address``), ``domains`` are normalised domains
-    without the ``@``. ``hours``, ``windows`` and ``channels`` are the client's own, None where the owner's hold; the
-    dates of ``hours`` are always the owner's. ``holidays`` is a country code ("DE-BY") or "". ``topics`` are this
+    without the ``@``. ``hours``, ``windows`` and ``channels`` are the client's own, None where the owner's hold;
+    the dates of ``hours`` are always the owner's. ``holidays`` is a country code ("DE-BY") or "". ``topics`` are this
     client's response times by topic key.
     """
 
@@ -256,8 +256,8 @@ class Policy:
     """All rules: one object feeds decision, reply, folders and documents, so they cannot disagree.
 
     Compared by identity: a reload makes a new one, and whatever was computed from the old one goes with it.
-    ``clients``, ``topics``, ``channels`` and ``windows`` keep the order of the file. ``templates`` are the owner's own
-    words: language → template key → Jinja2 source.
+    ``clients``, ``topics``, ``channels`` and ``windows`` keep the order of the file. ``templates`` are the owner's
+    own words: language → template key → Jinja2 source.
     """
 
     owner: Owner
@@ -303,8 +303,8 @@ class MessageKey:
 class Part:
     """One leaf of a message's MIME structure; a leaf inside an attached message is not among them.
 
-    ``media`` is lower-case "type/subtype"; ``disposition`` is "", "inline" or "attachment"; ``filename`` is decoded.
-    ``parameters`` are the Content-Type's, names lower-case.
+    ``media`` is lower-case "type/subtype"; ``disposition`` is "", "inline" or "attachment"; ``filename`` is
+    decoded. ``parameters`` are the Content-Type's, names lower-case.
     """
 
     media: str
@@ -513,7 +513,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """The window for a message. ``window`` None: it stays in INBOX. ``note`` is "by mail: it is night there" or ""."""
+    """The window for a message; None: it stays in INBOX. ``note``: "by mail: it is night there" or ""."""
 
     window: Window | None
     note: str = ""
@@ -563,7 +563,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendReply:
-    """One reply to one recipient. ``message`` is the complete RFC 5322 text with CRLF; ``sender`` is the envelope's."""
+    """One reply to one recipient. ``message``: the whole RFC 5322 text, CRLF; ``sender``: the envelope's."""
 
     fingerprint: str
     mailbox: str
@@ -597,13 +597,17 @@ class SaveDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveDraft:
-    """Take an untouched draft of ours away again. Repeatable: gone means done."""
+    """Take an untouched draft of ours away again, at ``not_before``. Repeatable: gone means done.
+
+    ``uid`` is 0 where the server did not say where the draft went: it is then looked for by its Message-ID.
+    """
 
     fingerprint: str
     mailbox: str
     uidvalidity: int
     uid: int
     message_id: str
+    not_before: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,235 @@
+"""The folders of one IMAP session: which there are, how they are spelt, making them, moving mail into them.
+
+Promises ``mailbox`` that INBOX is selected again after every method, that a message leaves INBOX only into the
+folder asked for, and that nothing is expunged but what was copied there first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from responder.adapters.imap_answers import (
+    copied,
+    folder_from_wire,
+    folder_to_wire,
+    ids,
+    imap_date,
+    is_safe,
+    quoted,
+    uid_sets,
+)
+from responder.errors import ConfigurationError, PermanentError, TemporaryError
+from responder.ports import Appended, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+    from datetime import datetime
+
+    from responder.adapters.imap_answers import Answer, Fetched
+    from responder.adapters.imap_session import Account, ImapSession
+
+LAST_COPIES = 200  # messages of a target that are looked through for a copy made before a crash
+
+# What programs call these folders where the server does not say (SPECIAL-USE); "/" separates levels.
+SENT_NAMES = (
+    "Sent", "Sent Items", "Sent Messages", "Sent Mail", "Отправленные", "Gesendet", "Gesendete Objekte",
+    "Gesendete Elemente", "Enviados", "Envoyés", "Éléments envoyés", "Inviata", "Posta inviata", "Wysłane",
+    "Надіслані", "INBOX/Sent",
+)  # fmt: skip
+DRAFTS_NAMES = (
+    "Drafts", "Draft", "Черновики", "Entwürfe", "Borradores", "Brouillons", "Bozze", "Kopie robocze", "Чернетки",
+    "INBOX/Drafts",
+)  # fmt: skip
+NEW_DRAFTS = "Drafts"
+
+# A second try would get the same answer (RFC 5530).
+_FINAL = re.compile(r"\[(?:OVERQUOTA|NOPERM|LIMIT|CANNOT)\]")
+
+
+class Folders:
+    """The folders of one session, surveyed once; INBOX is selected when it stands."""
+
+    def __init__(self, session: ImapSession, account: Account, *, inbox: str, idle: bool, read_only: bool) -> None:
+        self.session = session
+        self._account, self._inbox, self._read_only = account, inbox, read_only
+        self._known: dict[str, str] = {}  # our name → the server's, for every folder that can be selected
+        self.profile = self._survey(idle)
+        self.home()
+        self.profile = replace(self.profile, keywords=session.keywords)
+
+    def _survey(self, idle: bool) -> Profile:  # noqa: FBT001 - private, one caller
+        """Find out what the server can do and which folders there are."""
+        session = self.session
+        prefix, separator = session.namespace()
+        special: dict[bytes, str] = {}
+        for attributes, _, raw in session.list_folders():
+            wire = raw.decode("latin-1") if isinstance(raw, bytes) else str(raw)
+            if attributes & {b"\\noselect", b"\\nonexistent"} or not (wire.isascii() and is_safe(wire)):
+                continue
+            name = folder_from_wire(raw, separator=separator, prefix=prefix)
+            self._known[name] = wire
+            for attribute in attributes & {b"\\sent", b"\\drafts"}:
+                special.setdefault(attribute, name)
+        offers = session.capabilities
+        return Profile(
+            capabilities=offers,
+            separator=separator,
+            prefix=prefix,
+            idle=idle and "IDLE" in offers,
+            move="MOVE" in offers,
+            uidplus="UIDPLUS" in offers,
+            special_use="SPECIAL-USE" in offers,
+            keywords=False,  # INBOX tells when it is selected
+            sent=special.get(b"\\sent") or self._named(SENT_NAMES),
+            drafts=special.get(b"\\drafts") or self._named(DRAFTS_NAMES),
+            folders=tuple(sorted(self._known)),
+        )
+
+    def _named(self, names: Sequence[str]) -> str | None:
+        """Return the first of the names that exists, whatever its case."""
+        spelt = {name.casefold(): name for name in self._known}
+        return next((spelt[name.casefold()] for name in names if name.casefold() in spelt), None)
+
+    # ----------------------------------------------------------------------------------- selecting
+
+    def home(self) -> None:
+        """Select INBOX."""
+        wire = "INBOX" if self._inbox.upper() == "INBOX" else self.wire(self._inbox)
+        if not self.session.select(wire, read_only=self._read_only):
+            if wire != "INBOX" and self._inbox not in self._known:
+                raise ConfigurationError(f"{self._account}: inbox: there is no folder {self._inbox!r}")
+            raise TemporaryError(f"{self._account}: {self._inbox} could not be opened; trying again later")
+
+    @contextlib.contextmanager
+    def elsewhere(self, folder: str, *, read_only: bool) -> Generator[bool]:
+        """Select another folder for a while; yields False if the server will not."""
+        yield self.session.select(self.wire(folder), read_only=read_only)
+        self.home()  # not after an error: then the session is dead
+
+    # -------------------------------------------------------------------------------------- making
+
+    def wire(self, folder: str) -> str:
+        """Return a folder's name as the server spells it; PermanentError if it is unfit to be sent."""
+        known = self._known.get(folder)
+        if known is not None:
+            return known
+        return folder_to_wire(folder, separator=self.profile.separator, prefix=self.profile.prefix)
+
+    def ensure(self, folder: str) -> bool:
+        """Make and subscribe a folder that is not known to exist; True if it was made just now.
+
+        Raises:
+            PermanentError: the server will not have it.
+        """
+        return folder not in self._known and self._make(folder)
+
+    def _make(self, folder: str) -> bool:
+        wire = self.wire(folder)
+        answer = self.session.command("CREATE", quoted(wire))
+        there = not answer.ok and bool(self.session.status(wire))
+        if not answer.ok and not there:
+            levels = folder.split("/")
+            for depth in range(1, len(levels)):  # some servers do not make the levels above
+                self.session.command("CREATE", quoted(self.wire("/".join(levels[:depth]))))
+            answer = self.session.command("CREATE", quoted(wire))
+            if not answer.ok:
+                raise PermanentError(f"could not create folder {folder}: {answer.text}")
+        self.session.command("SUBSCRIBE", quoted(wire))
+        self._known[folder] = wire
+        return not there
+
+    def drafts(self) -> str:
+        """Return the Drafts folder, made if there is none."""
+        if self.profile.drafts is None:
+            self.ensure(NEW_DRAFTS)
+            self.profile = replace(self.profile, drafts=NEW_DRAFTS)
+            return NEW_DRAFTS
+        return self.profile.drafts
+
+    def append(self, folder: str, flags: str, message: bytes, at: datetime) -> tuple[Appended | None, str]:
+        """Append a message; (None, why) if the server refuses. Source: RFC 4315 section 3 (APPENDUID)."""
+        answer = self.session.command("APPEND", quoted(self.wire(folder)), flags, imap_date(at), literal=message)
+        if not answer.ok:
+            return None, answer.text
+        for code in answer.all("APPENDUID"):
+            words = bytes(code).split()
+            if len(words) == 2 and words[0].isdigit() and words[1].isdigit():  # noqa: PLR2004 - UIDVALIDITY, UID
+                return Appended(folder=folder, uidvalidity=int(words[0]), uid=int(words[1])), ""
+        return Appended(folder=folder), ""
+
+    # -------------------------------------------------------------------------------------- filing
+
+    def file(self, folder: str, messages: Mapping[int, Fetched], identity: str) -> dict[int, str]:
+        """Move messages of INBOX to a folder; return what became of each, in the words of ``Mailbox.file``.
+
+        ``identity`` names the FETCH items that ``messages`` were read with.
+        """
+        try:
+            made = self.ensure(folder)
+            if self.profile.move:
+                return self._move(folder, list(messages))
+            there: set[object] = set() if made else self._copies(folder, identity)
+            return self._copy(folder, [uid for uid, one in messages.items() if not _like(one) & there], messages)
+        except PermanentError as error:
+            return dict.fromkeys(messages, str(error))
+
+    def _move(self, folder: str, left: list[int]) -> dict[int, str]:
+        """File with MOVE (RFC 6851): what COPYUID names went, what is still there stayed."""
+        results: dict[int, str] = {}
+        why = ""
+        target = quoted(self.wire(folder))
+        for attempt in range(2):
+            if attempt:
+                self._make(folder)  # it may have been deleted meanwhile
+            answers = [self.session.command("UID", "MOVE", uid_set, target) for uid_set in uid_sets(left)]
+            named = [code for answer in answers for code in answer.all("COPYUID")]
+            results.update(dict.fromkeys(copied(named, left), "moved"))
+            left = [uid for uid in left if uid not in results]
+            if not left:
+                break
+            present = self.session.present(left)
+            silent = all(answer.ok for answer in answers) and not named  # no UIDPLUS: only INBOX can tell
+            results.update({uid: "moved" if silent else "gone" for uid in left if uid not in present})
+            left = [uid for uid in left if uid in present]
+            why = _refusal(answers)
+            if not left or _FINAL.search(why):
+                break
+        return results | dict.fromkeys(left, f"the server did not move it to {folder}: {why}")
+
+    def _copy(self, folder: str, due: list[int], messages: Mapping[int, Fetched]) -> dict[int, str]:
+        r"""File without MOVE: COPY those due, then \\Deleted, then UID EXPUNGE where the server has it.
+
+        Without UIDPLUS the owner's program expunges: a plain EXPUNGE would take what others have marked.
+        """
+        for uid_set in uid_sets(due):
+            answer = self.session.command("UID", "COPY", uid_set, quoted(self.wire(folder)))
+            if not answer.ok and not _FINAL.search(answer.text):
+                self._make(folder)
+                answer = self.session.command("UID", "COPY", uid_set, quoted(self.wire(folder)))
+            if not answer.ok:
+                raise PermanentError(f"the server did not copy it to {folder}: {answer.text}")
+        for uid_set in uid_sets(messages):
+            answer = self.session.command("UID", "STORE", uid_set, "+FLAGS.SILENT", r"(\Deleted)")
+            if not answer.ok:
+                raise PermanentError(f"it is in {folder}, but could not be taken out of INBOX: {answer.text}")
+            if self.profile.uidplus:
+                self.session.command("UID", "EXPUNGE", uid_set)
+        return dict.fromkeys(messages, "moved")
+
+    def _copies(self, folder: str, identity: str) -> set[object]:
+        """Return the likenesses of a folder's last messages: a crash may have come after the COPY."""
+        with self.elsewhere(folder, read_only=True) as there:
+            found = self.session.messages(self.session.last(LAST_COPIES), identity) if there else {}
+        return {likeness for one in found.values() for likeness in _like(one)}
+
+
+def _like(one: Fetched) -> set[tuple[str, int, datetime | None]]:
+    """Return what a copy shares with its original; a Message-ID alone can be another message's too."""
+    return {(message_id, one.size, one.internal_at) for message_id in ids(one.data or b"")}
+
+
+def _refusal(answers: Sequence[Answer]) -> str:
+    return next((answer.text for answer in answers if not answer.ok), "it gave no reason")

@@ -1,0 +1,382 @@
+"""One IMAP connection on top of imapclient: log in safely, run commands, wait.
+
+Promises ``mailbox`` whole answers or an error of ``responder.errors``, after which the session is dead. Belongs to
+one thread. imapclient connects, starts TLS and logs in; UID commands go one floor deeper, to its imaplib object,
+because the wrapper sends UID lists uncompressed (servers refuse long lines) and hides COPYUID.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+
+from responder.adapters.alarm import readable_within
+from responder.adapters.imap_answers import (
+    Answer,
+    asked_to_wait,
+    fetched,
+    folder_from_wire,
+    is_safe,
+    quoted,
+    readable,
+    searched,
+    status,
+    structures,
+    uid_sets,
+)
+from responder.errors import ConfigurationError, ResponderError, TemporaryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from pathlib import Path
+
+    from responder.adapters.imap_answers import Fetched, Record
+    from responder.core.model import Part
+
+MOST_LITERAL = 128 * 1024 * 1024  # octets; twice what providers let a message have
+WINDOW = 20_000  # UIDs asked for at once: 220 KB of answer at most, imaplib breaks at 1 MB
+CONNECT_SECONDS = 30.0  # beyond that a server is not there; logging in may take the whole time-out
+
+# Refusals that pass: RFC 5530, and what Gmail, Microsoft 365 and Yandex write instead.
+_PASSING = re.compile(
+    r"\[(?:UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN|ALERT\] too many)|throttl|too many|try again|temporar",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Where to log in, and as whom. ``ca_file`` replaces the system's authorities; ``timeout`` in seconds."""
+
+    name: str
+    host: str
+    port: int
+    security: Literal["tls", "starttls", "none"]
+    username: str
+    password: Callable[[], str]
+    ca_file: Path | None = None
+    timeout: float = 60
+
+    def __str__(self) -> str:
+        """Return where this is, for an error's text."""
+        return f"mailbox {self.name} (imap {self.host}:{self.port})"
+
+
+@contextlib.contextmanager
+def translated(account: Account, doing: str) -> Generator[None]:
+    """Turn whatever the library, the sockets or TLS raise into one of our errors: the only place that does."""
+    try:
+        yield
+    except ResponderError:
+        raise
+    except ssl.SSLCertVerificationError as error:
+        raise TemporaryError(
+            f"{account}: {doing}: its certificate is not trusted ({error.verify_message}); nothing was sent. "
+            "Compare the host in the configuration with the certificate, or ask the provider"
+        ) from error
+    except TimeoutError as error:
+        raise TemporaryError(f"{account}: {doing}: no answer in time; connecting anew") from error
+    except (IMAPClientError, OSError, EOFError, ValueError, LookupError) as error:
+        words = readable(str(error)) or type(error).__name__
+        raise TemporaryError(
+            f"{account}: {doing}: {words}; connecting anew", retry_after=asked_to_wait(str(error))
+        ) from error
+
+
+class ImapSession:
+    """A logged-in connection.
+
+    Attributes:
+        capabilities: upper-case, as they stand after the login.
+        uidvalidity: of the selected folder; 0 where the server has none.
+        uidnext: every UID below it existed when the folder was last looked at.
+        exists: how many messages the selected folder holds, as far as the server has said.
+        keywords: the selected folder takes new keywords.
+        fresh: the server has just told all its news; a search needs no NOOP before it.
+    """
+
+    def __init__(self, account: Account, counters: dict[str, int]) -> None:
+        self._account = account
+        self._counters = counters
+        self._client = _connected(account)
+        self._imap: Any = self._client._imap  # noqa: SLF001 - see the module's docstring
+        try:
+            self._tame()
+            self._secure()
+            self._log_in()
+        except BaseException:
+            self.drop()
+            raise
+        self.capabilities = frozenset(each.decode("ascii", "replace") for each in self._client.capabilities())
+        self._client.folder_encode = False
+        self.uidvalidity = self.uidnext = self.exists = 0
+        self.keywords = self.fresh = False
+
+    # ------------------------------------------------------------------------------------ beginning
+
+    def _tame(self) -> None:
+        """Take away the library's slow and its dangerous habits."""
+        imap, counters = self._imap, self._counters
+        imap.debug = 0  # imapclient sets 5: every answer is repr()'d, bodies included
+        read, readline = imap.read, imap.readline
+        self._client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Mail.ru ends commands with a bare "OK"; imaplib insists on words after it.
+        imap.tagre = re.compile(rb"(?P<tag>" + imap.tagpre + rb"\d+) (?P<type>[A-Z]+)(?: |$)(?P<data>.*)")
+
+        def counted_read(size: int) -> bytes:
+            if size > MOST_LITERAL:
+                raise IMAPClientAbortError(f"the server announces {size} octets at once")
+            data: bytes = read(size)
+            counters["bytes_in"] += len(data)
+            return data
+
+        def counted_readline() -> bytes:
+            line: bytes = readline()
+            counters["bytes_in"] += len(line)
+            return line
+
+        imap.read, imap.readline = counted_read, counted_readline
+
+    def _secure(self) -> None:
+        if self._imap.state != "NONAUTH":
+            raise TemporaryError(
+                f"{self._account}: the server says that somebody is logged in already (PREAUTH); refused"
+            )
+        if self._account.security == "starttls":
+            if not self._client.has_capability("STARTTLS"):
+                raise TemporaryError(
+                    f"{self._account}: the server offers no STARTTLS; no password is sent without it. Try "
+                    'security = "tls" (port 993)'
+                )
+            self._client.starttls(_tls(self._account))
+            self._imap.untagged_responses = {}  # what came before TLS may be anybody's
+
+    def _log_in(self) -> None:
+        account = self._account
+        password = account.password()
+        if not (is_safe(account.username) and is_safe(password)):
+            raise ConfigurationError(f"{account}: the user name or the password holds a control character")
+        try:
+            if self._client.has_capability("AUTH=PLAIN"):
+                self._client.plain_login(account.username, password)
+            else:
+                self._client.login(quoted(account.username), password)
+        except LoginError as error:
+            cause, words = error.__context__, readable(str(error))
+            if isinstance(cause, IMAPClientAbortError):  # the connection broke: imapclient calls that a refusal too
+                raise cause from None
+            if _PASSING.search(words):
+                raise TemporaryError(
+                    f"{account}: logging in: {words}; trying again later", retry_after=asked_to_wait(words)
+                ) from error
+            raise ConfigurationError(
+                f"{account}: the server refused the login of {account.username}: {words}. Check username and "
+                "password; many providers want an app password, and IMAP switched on in their settings"
+            ) from error
+        except UnicodeError as error:
+            raise ConfigurationError(f"{account}: this server takes ASCII user names and passwords only") from error
+
+    # ------------------------------------------------------------------------------------- commands
+
+    def command(self, name: str, *words: str, literal: bytes | None = None) -> Answer:
+        """Run one command and take in its news. NO is an answer; BAD and a lost connection are errors."""
+        imap = self._imap
+        self._counters["commands"] += 1
+        imap.literal = literal
+        tag = imap._command(name, *words)  # noqa: SLF001 - see the module's docstring
+        return self._finish(name, tag)
+
+    def _finish(self, name: str, tag: bytes) -> Answer:
+        imap = self._imap
+        kind, data = imap._command_complete(name, tag)  # noqa: SLF001 - see the module's docstring
+        untagged: dict[str, list[Any]] = imap.untagged_responses
+        imap.untagged_responses = {}
+        answer = Answer(kind == "OK", readable((data[0] or b"").decode("utf-8", "replace")), untagged)
+        if "EXISTS" in untagged:
+            self.exists = answer.number("EXISTS")
+        elif "EXPUNGE" in untagged:
+            self.exists -= len(untagged["EXPUNGE"])
+        return answer
+
+    def demand(self, name: str, *words: str) -> Answer:
+        """Run one command that must succeed; NO means that the session cannot be used."""
+        answer = self.command(name, *words)
+        if not answer.ok:
+            raise IMAPClientError(f"{name}: {answer.text}")
+        return answer
+
+    def select(self, wire: str, *, read_only: bool = False) -> bool:
+        """Select a folder; False if the server will not. Then nothing is selected."""
+        answer = self.command("EXAMINE" if read_only else "SELECT", quoted(wire))
+        self._imap.state = "SELECTED" if answer.ok else "AUTH"
+        self._imap.is_readonly = True  # keeps imaplib from raising where a folder turns out to be read-only
+        if not answer.ok:
+            return False
+        self.exists = answer.number("EXISTS")
+        self.uidvalidity, self.uidnext = answer.number("UIDVALIDITY"), answer.number("UIDNEXT")
+        self.keywords = any(rb"PERMANENTFLAGS" in line and rb"\*" in line for line in answer.all("OK"))
+        if not self.uidnext:  # Courier tells it in STATUS only
+            self.uidnext = self.status(wire).get("UIDNEXT", 0)
+        if not self.uidnext and self.exists:
+            last = self.demand("UID", "SEARCH", "UID", "*").all("SEARCH")
+            self.uidnext = max(searched(last), default=0) + 1
+        self.fresh = True
+        return True
+
+    def status(self, wire: str) -> dict[str, int]:
+        """Return a folder's UIDNEXT and UIDVALIDITY by name; empty where the server will not say."""
+        answer = self.command("STATUS", quoted(wire), "(UIDNEXT UIDVALIDITY)")
+        return status(answer.all("STATUS")) if answer.ok else {}
+
+    def search(self, from_uid: int) -> list[int]:
+        r"""Return the UIDs >= ``from_uid`` without \\Deleted, ascending; and at least the folder's last UID.
+
+        The last one is no answer to the question: RFC 3501 lets "n:*" name it; its absence is a sign of trouble.
+        """
+        found: list[int] = []
+        last: list[int] = []
+        if self.exists > WINDOW:
+            while from_uid + WINDOW < self.uidnext:
+                span = f"{from_uid}:{from_uid + WINDOW - 1}"
+                found += searched(self.demand("UID", "SEARCH", "UID", span, "UNDELETED").all("SEARCH"))
+                from_uid += WINDOW
+        for _ in range(3):
+            answer = self.demand("UID", "SEARCH", "UID", f"{from_uid}:*", "UNDELETED")
+            last = searched(answer.all("SEARCH"))
+            if "EXISTS" not in answer.untagged:  # else mail arrived while the server was searching
+                break
+        return sorted({*found, *last})
+
+    def fetch(self, uids: Iterable[int], items: str) -> list[Record]:
+        """Return the raw records of a UID FETCH, in as few commands as may be."""
+        records: list[Record] = []
+        for uid_set in uid_sets(uids):
+            records += self.demand("UID", "FETCH", uid_set, items).all("FETCH")
+        return records
+
+    def messages(self, uids: Iterable[int], items: str) -> dict[int, Fetched]:
+        """Return those of the messages that are still there, by ascending UID; unasked-for news is left out."""
+        wanted = set(uids)
+        found = {one.uid: one for one in fetched(self.fetch(wanted, items)) if one.data is not None}
+        return {uid: found[uid] for uid in sorted(wanted & found.keys())}
+
+    def structures(self, uids: Iterable[int]) -> dict[int, tuple[Part, ...]]:
+        """Return the structure of each message where the server can tell it; a refusal costs nothing else."""
+        try:
+            return structures(self.fetch(uids, "(UID BODYSTRUCTURE)"))
+        except IMAPClientAbortError:
+            raise
+        except IMAPClientError:
+            self._imap.untagged_responses = {}
+            return {}
+
+    def present(self, uids: Iterable[int]) -> set[int]:
+        """Return which of the UIDs are still in the selected folder."""
+        return {
+            uid
+            for uid_set in uid_sets(uids)
+            for uid in searched(self.demand("UID", "SEARCH", "UID", uid_set).all("SEARCH"))
+        }
+
+    def last(self, most: int) -> list[int]:
+        r"""Return the UIDs of the selected folder's last messages without \Deleted, ascending."""
+        if self.exists <= 0:
+            return []
+        span = f"{max(self.exists - most + 1, 1)}:*"
+        return sorted(searched(self.demand("UID", "SEARCH", span, "UNDELETED").all("SEARCH")))
+
+    def list_folders(self) -> list[tuple[frozenset[bytes], bytes | None, bytes | str | int]]:
+        """Return all folders as (lower-case attributes, separator, name as the server spells it)."""
+        extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities
+        words = ['""', '"*"', *(["RETURN (SPECIAL-USE)"] if extended else [])]
+        lines = self.demand("LIST", *words).all("LIST")
+        rows = self._client._proc_folder_list(lines)  # noqa: SLF001 - the public method cannot ask for SPECIAL-USE
+        return [(frozenset(bytes(flag).lower() for flag in flags), mark, name) for flags, mark, name in rows]
+
+    def namespace(self) -> tuple[str, str]:
+        """Return the prefix and the separator of the owner's own folders; "" where there are no levels."""
+        if "NAMESPACE" in self.capabilities:
+            self._counters["commands"] += 1
+            personal = self._client.namespace().personal
+            if personal:
+                prefix, separator = personal[0]
+                return folder_from_wire(prefix or b"", separator="", prefix=""), separator or ""
+        rows = self._client.list_folders("", "")
+        return "", rows[0][1].decode("ascii", "replace") if rows and rows[0][1] else ""
+
+    # ------------------------------------------------------------------------------------- waiting
+
+    def idle(self, seconds: float, wake: int) -> bool:
+        """Wait in IDLE for news or for the descriptor ``wake``; True if the server told of a change.
+
+        The library's own ``idle_check`` loses lines that are cut in two and spins at the end of the stream: here
+        the socket only says when to leave IDLE, and whole lines are read until the command's end.
+        """
+        imap = self._imap
+        self._counters["commands"] += 1
+        tag = imap._command("IDLE")  # noqa: SLF001 - see the module's docstring
+        while imap._get_response() is not None:  # noqa: SLF001 - lines may come before the "+"
+            if imap.tagged_commands.get(tag) is not None:  # refused
+                self._finish("IDLE", tag)
+                return readable_within([wake], seconds)
+        if not imap.untagged_responses and not self._buffered():
+            readable_within([self._client.socket().fileno(), wake], seconds)
+        imap.send(b"DONE\r\n")
+        answer = self._finish("IDLE", tag)
+        self.fresh = True
+        return bool(answer.untagged.keys() & {"EXISTS", "EXPUNGE", "FETCH", "VANISHED"})
+
+    def _buffered(self) -> bool:
+        """Tell whether lines were read along with the last one: a poll of the socket does not see them."""
+        own = getattr(self._imap, "_readbuf", None)  # Python 3.14 keeps its own buffer
+        if own is not None:
+            return bool(own)
+        connection = self._client.socket()
+        connection.setblocking(False)
+        try:
+            return bool(self._imap.file.peek(1))
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return False
+        finally:
+            connection.settimeout(self._account.timeout)
+
+    # --------------------------------------------------------------------------------------- ending
+
+    def log_out(self) -> None:
+        """Say goodbye if the server still listens, and let go of the connection; never raises."""
+        with contextlib.suppress(Exception):
+            self._client.socket().settimeout(2)  # the goodbye is a courtesy
+            self._client.logout()
+        self.drop()
+
+    def drop(self) -> None:
+        """Let go of the connection; never raises."""
+        with contextlib.suppress(Exception):
+            self._client.shutdown()
+
+    def sever(self) -> None:
+        """Cut the connection from another thread: what waits for an answer fails at once; never raises."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._client.socket(), socket.SHUT_RDWR)
+
+
+def _connected(account: Account) -> Any:
+    tls = account.security == "tls"
+    timeout: Any = SocketTimeout(min(CONNECT_SECONDS, account.timeout), account.timeout)  # typed as a float only
+    return IMAPClient(
+        account.host, port=account.port, ssl=tls, ssl_context=_tls(account) if tls else None, timeout=timeout
+    )
+
+
+def _tls(account: Account) -> ssl.SSLContext:
+    """Return the demands on TLS: a known authority, the right name, at least version 1.2."""
+    context = ssl.create_default_context(cafile=str(account.ca_file) if account.ca_file else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

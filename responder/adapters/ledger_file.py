@@ -1,0 +1,174 @@
+"""The ledger's file: made private, opened with the settings that make it durable, checked, migrated.
+
+It promises ``adapters/ledger.py`` a connection to tables of exactly this version, or an error that says what to do.
+Nothing is ever deleted or repaired here: a damaged ledger is for the owner to look at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import TYPE_CHECKING, TypeVar
+
+from responder.adapters.ledger_schema import APPLICATION_ID, MIGRATIONS
+from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+T = TypeVar("T")
+
+#: How long a second process (a command, a backup) may hold the ledger before we give up for this time.
+BUSY_SECONDS = 5.0
+#: Beyond this size a check at every start would take seconds; SQLite still notices most damage as it reads.
+CHECKED_OCTETS = 50_000_000
+
+#: What time, or somebody else, may mend.
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+#: An extended result code holds the primary one in its low octet.
+_PRIMARY = 0xFF
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """Open the ledger to write; make the file (0600) and its folder (0700) if they are not there."""
+    try:
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700, parents=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        path.chmod(0o600)  # SQLite gives the files that it puts beside it the same mode
+    except OSError as error:
+        raise ConfigurationError(f"cannot use {path} as the ledger: {error.strerror}") from error
+    with _closed_on_error(_connect(path.absolute().as_uri() + "?mode=rw")) as connection:
+        _refuse_foreign(connection, str(path))
+        # The journal mode stays with the file; FULL makes each commit reach the disk before the first effect.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        if path.stat().st_size < CHECKED_OCTETS:
+            _check(connection, str(path))
+        _migrate(connection, str(path))
+        return connection
+
+
+def opened_to_read(path: Path) -> sqlite3.Connection:
+    """Open the ledger to look only; another process may be writing."""
+    if not path.is_file():
+        raise ConfigurationError(f"no ledger at {path}: has the service run?")
+    with _closed_on_error(_connect(path.absolute().as_uri() + "?mode=ro")) as connection:
+        _refuse_foreign(connection, str(path))
+        if _number(connection, "user_version") < len(MIGRATIONS):
+            raise ConfigurationError(
+                f"the ledger {path} is an older version's: start the service once to migrate it"
+            )
+        return connection
+
+
+def opened_in_memory() -> sqlite3.Connection:
+    """Make a ledger that is forgotten when closed."""
+    connection = _connect("file::memory:")
+    _migrate(connection, "in memory")
+    return connection
+
+
+def transaction(connection: sqlite3.Connection, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Do the work between ``begin`` and COMMIT; whatever is raised undoes it all."""
+    connection.execute(begin)
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # a full disk has rolled it back already
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def translated(error: sqlite3.Error, name: str) -> ResponderError:
+    """Return SQLite's error as one of ours, with what to do."""
+    # Absent from errors of the module itself, such as a wrong number of parameters.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+    if code in _PASSING:
+        return TemporaryError(
+            f"the ledger {name} could not be used ({error}): is the disk full, or another process holding it?"
+            " Nothing was written; it will be tried again"
+        )
+    if code in _DAMAGE:
+        return _damaged(name, str(error))
+    return PermanentError(f"the ledger {name} refused ({error}): nothing was written")
+
+
+def _damaged(name: str, found: str) -> PermanentError:
+    return PermanentError(
+        f"the ledger {name} is damaged ({found}). Nothing was deleted. Stop the service and put a backup in its"
+        " place; without one, move the file away: the service then starts anew and leaves all mail in INBOX alone"
+    )
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    # No implicit transactions: each begins and ends where it is written.
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    with _closed_on_error(connection):
+        connection.execute("PRAGMA foreign_keys = ON")
+        # What is forgotten is overwritten, not only unlinked.
+        connection.execute("PRAGMA secure_delete = ON")
+    return connection
+
+
+@contextlib.contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Generator[sqlite3.Connection]:
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    number: int = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+    return number
+
+
+def _refuse_foreign(connection: sqlite3.Connection, name: str) -> None:
+    """Raise ConfigurationError for another program's database, and for a version that is not known yet."""
+    empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    if not empty and _number(connection, "application_id") != APPLICATION_ID:
+        raise ConfigurationError(f"{name} is another program's database: give the ledger a place of its own")
+    version = _number(connection, "user_version")
+    if version > len(MIGRATIONS):
+        raise ConfigurationError(
+            f"the ledger {name} was written by a newer responder (its version is {version}, this one knows"
+            f" {len(MIGRATIONS)}): install that one again; nothing was changed"
+        )
+
+
+def _check(connection: sqlite3.Connection, name: str) -> None:
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise _damaged(name, found)
+
+
+def _migrate(connection: sqlite3.Connection, name: str) -> None:
+    """Bring the tables to this version: all steps or none, however many processes try it at once."""
+
+    def work(connection: sqlite3.Connection) -> None:
+        _refuse_foreign(connection, name)  # as it is now that nobody else can write
+        version = _number(connection, "user_version")
+        for step in MIGRATIONS[version:]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    if _number(connection, "user_version") != len(MIGRATIONS):
+        transaction(connection, "BEGIN IMMEDIATE", work)

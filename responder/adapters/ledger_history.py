@@ -1,0 +1,274 @@
+"""What the ledger knows that bears on a message, and the owner's own mail as evidence that a promise was kept.
+
+It promises ``adapters/ledger.py`` a handful of queries for any number of questions: the work per message is
+dictionary look-ups. It only ever errs towards silence: what may have been sent counts as sent.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from responder.adapters.ledger_schema import COUNTS, TOLD_IN_FULL
+from responder.adapters.storable import from_json, from_micros, to_json, to_micros
+from responder.core.model import History
+from responder.ports import OwnerMessage
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from responder.ports import HistoryQuestion
+
+_HOUR = 3_600_000_000
+_DAY = 24 * _HOUR
+#: No mail is judged by a closed period that ended longer ago: ``replies.max_age`` is hours, an outage days.
+_TOLD_FOR = 60 * _DAY
+#: The owner's messages bear on mail that is decided after them; no outage is longer than this.
+_OWNER_MESSAGES_FOR = 40 * _DAY
+
+
+class _Replies(NamedTuple):
+    """What was sent to the asked addresses, and to anybody lately."""
+
+    told_until: dict[str, frozenset[datetime]]
+    full_at: dict[str, datetime]
+    address_day: dict[str, int]
+    last_hour: int
+    last_day: int
+
+
+class _Evidence:
+    """The owner's messages, to be asked by recipient, recipient's domain or referred Message-ID.
+
+    Args:
+        messages: ascending by instant.
+    """
+
+    def __init__(self, messages: Iterable[OwnerMessage]) -> None:
+        self._to_address: defaultdict[str, list[datetime]] = defaultdict(list)
+        self._to_domain: defaultdict[str, list[datetime]] = defaultdict(list)
+        self._answers: defaultdict[str, list[OwnerMessage]] = defaultdict(list)
+        for message in messages:
+            for recipient in message.recipients:
+                self._to_address[recipient].append(message.at)
+                self._to_domain[recipient.rpartition("@")[2]].append(message.at)
+            for message_id in message.refers_to:
+                self._answers[message_id].append(message)
+
+    def __bool__(self) -> bool:
+        return bool(self._to_address or self._answers)
+
+    def wrote_at(self, question: HistoryQuestion) -> datetime | None:
+        """Return the last message to this client from ``conversing_since`` to the arrival, both inclusive."""
+        facts = question.facts
+        times = self._to_address.get(facts.address, ())
+        if facts.by_domain:
+            times = self._to_domain.get(facts.address.rpartition("@")[2], ())
+        place = bisect_right(times, question.arrived_at)
+        if place and times[place - 1] >= question.conversing_since:
+            return times[place - 1]
+        return None
+
+    def answered_at(self, question: HistoryQuestion) -> datetime | None:
+        """Return the first message after the arrival that answers the message or thread, or goes to its sender."""
+        facts, after_at = question.facts, question.arrived_at
+        found: list[datetime] = []
+        times = self._to_address.get(facts.address, ())
+        place = bisect_right(times, after_at)
+        if place < len(times):
+            found.append(times[place])
+        answer = self.answer((facts.message_id, *facts.refers_to), after_at)
+        if answer is not None:
+            found.append(answer.at)
+        return min(found, default=None)
+
+    def answer(self, thread: Iterable[str], after_at: datetime) -> OwnerMessage | None:
+        """Return the first message after that instant that refers to one of the ids."""
+        found = (
+            message
+            for message_id in thread
+            if message_id
+            for message in self._answers.get(message_id, ())
+            if message.at > after_at
+        )
+        return min(found, key=lambda message: message.at, default=None)
+
+
+def histories(
+    connection: sqlite3.Connection, questions: Sequence[HistoryQuestion], now_at: datetime
+) -> Sequence[History]:
+    """Answer all questions as of now; what only the engine can know keeps its default."""
+    if not questions:
+        return ()
+    now = to_micros(now_at)
+    addresses = to_json(list({question.facts.address for question in questions}))
+    decided = _decided(connection, questions)
+    replies = _replies(connection, addresses, now)
+    breaker = connection.execute("SELECT until_at FROM breaker WHERE until_at > ?", (now,)).fetchone()
+    breaker_until = from_micros(breaker[0]) if breaker else None
+    suspended = {
+        address: from_micros(until)
+        for address, until in connection.execute(
+            "SELECT address, until_at FROM suspensions WHERE until_at > ?"
+            " AND address IN (SELECT value FROM json_each(?))",
+            (now, addresses),
+        )
+    }
+    owed = _owed(connection, questions, addresses, now)
+    since = min(min(question.conversing_since, question.arrived_at) for question in questions)
+    evidence = _Evidence(owner_messages(connection, to_micros(since)))
+    nobody_told: frozenset[datetime] = frozenset()
+    result: list[History] = []
+    for question in questions:
+        facts = question.facts
+        address = facts.address
+        result.append(
+            History(
+                decided=facts.fingerprint in decided,
+                owner_wrote_at=evidence.wrote_at(question) if evidence else None,
+                answered_at=evidence.answered_at(question) if evidence else None,
+                told_until=replies.told_until.get(address, nobody_told),
+                full_at=replies.full_at.get(address),
+                address_day=replies.address_day.get(address, 0),
+                last_hour=replies.last_hour,
+                last_day=replies.last_day,
+                breaker_until=breaker_until,
+                suspended_until=suspended.get(address),
+                owed_since=owed.get((facts.client, "" if facts.client else address)),
+            )
+        )
+    return result
+
+
+def _decided(connection: sqlite3.Connection, questions: Sequence[HistoryQuestion]) -> frozenset[str]:
+    asked = to_json([question.facts.fingerprint for question in questions])
+    rows = connection.execute(
+        "SELECT fingerprint FROM messages WHERE fingerprint IN (SELECT value FROM json_each(?))"
+        " AND reason IS NOT NULL",
+        (asked,),
+    )
+    return frozenset(row[0] for row in rows)
+
+
+def _replies(connection: sqlite3.Connection, addresses: str, now: int) -> _Replies:
+    told: defaultdict[str, list[datetime]] = defaultdict(list)
+    for address, ends in connection.execute(
+        f"SELECT address, period_ends_at FROM effects WHERE {COUNTS} AND period_ends_at > ?"  # noqa: S608 - constant
+        " AND address IN (SELECT value FROM json_each(?))",
+        (now - _TOLD_FOR, addresses),
+    ):
+        told[address].append(from_micros(ends))
+    full = connection.execute(
+        f"SELECT address, max(changed_at) FROM effects WHERE {TOLD_IN_FULL}"  # noqa: S608 - a constant of the schema
+        " AND address IN (SELECT value FROM json_each(?)) GROUP BY address",
+        (addresses,),
+    )
+    last_hour = last_day = 0
+    address_day: dict[str, int] = {}
+    for address, in_day, in_hour in connection.execute(
+        f"SELECT address, count(*), sum(changed_at > ?) FROM effects WHERE {COUNTS}"  # noqa: S608 - a constant
+        " AND changed_at > ? GROUP BY address",
+        (now - _HOUR, now - _DAY),
+    ):
+        address_day[address] = in_day
+        last_day += in_day
+        last_hour += in_hour
+    return _Replies(
+        told_until={address: frozenset(ends) for address, ends in told.items()},
+        full_at={address: from_micros(at) for address, at in full},
+        address_day=address_day,
+        last_hour=last_hour,
+        last_day=last_day,
+    )
+
+
+def _owed(
+    connection: sqlite3.Connection, questions: Sequence[HistoryQuestion], addresses: str, now: int
+) -> dict[tuple[str, str], datetime]:
+    """Return the oldest late promise by client, and for strangers by ("", address)."""
+    clients = to_json(list({question.facts.client for question in questions if question.facts.client}))
+    rows = connection.execute(
+        """SELECT client, '', min(due_at) FROM promises
+            WHERE state = 'open' AND due_at < :now AND client IN (SELECT value FROM json_each(:clients))
+            GROUP BY client
+        UNION ALL
+        SELECT '', address, min(due_at) FROM promises
+            WHERE state = 'open' AND due_at < :now AND client = ''
+            AND address IN (SELECT value FROM json_each(:addresses))
+            GROUP BY address""",
+        {"now": now, "clients": clients, "addresses": addresses},
+    )
+    return {(client, address): from_micros(due) for client, address, due in rows}
+
+
+# ---------------------------------------------------------------------------------------- evidence
+
+
+def owner_messages(connection: sqlite3.Connection, since: int) -> list[OwnerMessage]:
+    """Return the owner's messages from that instant (microseconds) on, ascending."""
+    rows = connection.execute(
+        "SELECT at, message_id, refers_to, recipients FROM owner_messages WHERE at >= ? ORDER BY at", (since,)
+    )
+    return [
+        OwnerMessage(
+            message_id=message_id,
+            refers_to=tuple(from_json(refers_to)),
+            recipients=tuple(from_json(recipients)),
+            at=from_micros(at),
+        )
+        for at, message_id, refers_to, recipients in rows
+    ]
+
+
+def keep_owner_messages(connection: sqlite3.Connection, messages: Sequence[OwnerMessage]) -> None:
+    """Enter the owner's messages, and end the promises that these answer."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO owner_messages (at, message_id, refers_to, recipients) VALUES (?, ?, ?, ?)",
+        [
+            (to_micros(message.at), message.message_id, to_json(message.refers_to), to_json(message.recipients))
+            for message in messages
+        ],
+    )
+    rows = connection.execute(
+        "SELECT id, message_id, refers_to, promises.due_at, arrived_at"
+        " FROM promises JOIN messages ON id = message WHERE state = 'open'"
+    )
+    _end_answered(connection, rows, sorted(messages, key=lambda message: message.at))
+
+
+def forget_owner_messages(connection: sqlite3.Connection, now_at: datetime) -> None:
+    """Forget the owner's messages that are too old to matter."""
+    connection.execute("DELETE FROM owner_messages WHERE at < ?", (to_micros(now_at) - _OWNER_MESSAGES_FOR,))
+
+
+def end_already_answered(connection: sqlite3.Connection, messages: Sequence[int]) -> None:
+    """End those of the promises just opened that the owner had answered before they were entered."""
+    rows = connection.execute(
+        "SELECT id, message_id, refers_to, promises.due_at, arrived_at"
+        " FROM promises JOIN messages ON id = message"
+        " WHERE state = 'open' AND message IN (SELECT value FROM json_each(?))",
+        (to_json(messages),),
+    ).fetchall()
+    if rows:
+        _end_answered(connection, rows, owner_messages(connection, min(row[4] for row in rows)))
+
+
+def _end_answered(
+    connection: sqlite3.Connection, promises: Iterable[Any], messages: Sequence[OwnerMessage]
+) -> None:
+    """End the promises that one of the messages answers: kept up to the due time, late after it."""
+    evidence = _Evidence(messages)
+    if not evidence:
+        return
+    ended: list[tuple[str, int, str, int]] = []
+    for message, message_id, refers_to, due, arrived in promises:
+        answer = evidence.answer((message_id, *from_json(refers_to)), from_micros(arrived))
+        if answer is not None:
+            at = to_micros(answer.at)
+            ended.append(("kept" if at <= due else "late", at, answer.message_id, message))
+    connection.executemany(
+        "UPDATE promises SET state = ?, ended_at = ?, evidence = ? WHERE message = ? AND state = 'open'", ended
+    )

@@ -1,0 +1,361 @@
+"""How decisions and effects are entered, and effects closed: here a second reply is left out.
+
+It promises ``adapters/ledger.py`` functions that run inside one write transaction. Under it nobody else writes, so
+what is read here still holds when it is written; the unique indexes of ``ledger_schema`` stand behind that.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from responder.adapters.ledger_history import end_already_answered, forget_owner_messages
+from responder.adapters.ledger_schema import ALERTED, COUNTS
+from responder.adapters.storable import freeze, freeze_window, kind_of, to_json, to_micros
+from responder.core.model import Alert, FileMessage, Outcome, Reason, ReplyKind, SaveDraft, SendReply
+from responder.errors import TemporaryError
+from responder.ports import StoredEffect
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from responder.core.model import Effect, Receipt
+    from responder.ports import Decision, LedgerEntry
+
+#: PRODUCT's rule for an address whose delivery report says *failed*.
+_SUSPENDED_FOR = timedelta(days=30)
+
+_WAITING = """
+    INSERT INTO messages (fingerprint, mailbox, uidvalidity, uid, address, client, message_id, arrived_at, seen_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (fingerprint) DO UPDATE
+    SET mailbox = excluded.mailbox, uidvalidity = excluded.uidvalidity, uid = excluded.uid
+    WHERE reason IS NULL
+"""
+#: Arrival and first sight stay as they were entered first.
+_DECIDED = """
+    INSERT INTO messages (id, fingerprint, mailbox, uidvalidity, uid, address, client, message_id, arrived_at,
+        seen_at, reason, reply, due_at, decided_at, topic, window, folder, steps, trail)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE
+    SET mailbox = excluded.mailbox, uidvalidity = excluded.uidvalidity, uid = excluded.uid,
+        reason = excluded.reason, reply = excluded.reply, due_at = excluded.due_at,
+        decided_at = excluded.decided_at, topic = excluded.topic, window = excluded.window,
+        folder = excluded.folder, steps = excluded.steps, trail = excluded.trail
+    WHERE reason IS NULL
+"""
+_PROMISE = """
+    INSERT INTO promises (message, client, address, refers_to, due_at) VALUES (?, ?, ?, ?, ?)
+"""
+_SUSPENSION = """
+    INSERT INTO suspensions (address, until_at) VALUES (?, ?)
+    ON CONFLICT (address) DO UPDATE SET until_at = max(until_at, excluded.until_at)
+"""
+_EFFECT = """
+    INSERT INTO effects (id, message, mailbox, kind, state, unfinished, counts, reply_kind, address,
+        period_ends_at, only_once, changed_at)
+    VALUES (?, ?, ?, ?, 'planned', 1, 1, ?, ?, ?, ?, ?)
+"""
+_PAYLOAD = "INSERT INTO payloads (effect, payload, octets) VALUES (?, ?, ?)"
+#: A reply in doubt can only be found to have left after all; nothing makes it planned again.
+_CLOSE = """
+    UPDATE effects SET state = ?, unfinished = ?, counts = ?, changed_at = ?, detail = ?, tries = tries + ?
+    WHERE id = ? AND (unfinished = 1 OR (state = 'in-doubt' AND ? = 'done'))
+"""
+_TOLD = """
+    UPDATE promises SET told_at = ?, told_by = ?
+    WHERE told_at IS NULL AND message =
+        (SELECT message FROM effects WHERE id = ? AND reply_kind IS NOT NULL AND state = 'done')
+"""
+#: Whatever can be repeated may be started again after a crash; a reply only once.
+_START = """
+    UPDATE effects SET state = 'started'
+    WHERE id = ? AND (state = 'planned' OR (state = 'started' AND reply_kind IS NULL))
+"""
+#: The state, whether it is unfinished, whether it counts; by outcome.
+_STATES: Mapping[Outcome, tuple[str, int, int]] = {
+    Outcome.DONE: ("done", 0, 1),
+    Outcome.GONE: ("gone", 0, 0),
+    Outcome.EXPIRED: ("expired", 0, 0),
+    Outcome.REFUSED: ("refused", 0, 0),
+    Outcome.RETRY: ("planned", 1, 1),
+    Outcome.IN_DOUBT: ("in-doubt", 0, 1),
+}
+
+
+def enter_waiting(connection: sqlite3.Connection, entries: Iterable[LedgerEntry]) -> None:
+    """Enter messages that wait for their verdict; one that waits already gets its new place."""
+    connection.executemany(_WAITING, [_entry_row(entry) for entry in entries])
+
+
+def enter_decisions(
+    connection: sqlite3.Connection, decisions: Sequence[Decision], now_at: datetime
+) -> list[StoredEffect]:
+    """Enter verdicts, promises, suspensions and effects; a message that is decided already is passed over."""
+    forget_owner_messages(connection, now_at)
+    if not decisions:
+        return []
+    now = to_micros(now_at)
+    fresh = _undecided(connection, decisions)
+    room = _Room(connection, [effect for _, decision in fresh for effect in decision.effects])
+    planned: list[tuple[Effect, str]] = []
+    rows: list[tuple[object, ...]] = []
+    for message, decision in fresh:
+        kept = [effect for effect in decision.effects if room.take(effect)]
+        planned.extend((effect, decision.entry.key.mailbox) for effect in kept)
+        left_out = _replies(decision.effects) > _replies(kept)
+        rows.append((message, *_decided_row(decision, now, reply_left_out=left_out)))
+    connection.executemany(_DECIDED, rows)
+    _open_promises(connection, fresh)
+    until = to_micros(now_at + _SUSPENDED_FOR)
+    connection.executemany(
+        _SUSPENSION,
+        [
+            (clean(decision.facts.bounce_of_ours), until)
+            for _, decision in fresh
+            if decision.verdict.reason is Reason.BOUNCE_OF_REPLY and decision.facts.bounce_of_ours
+        ],
+    )
+    return _insert_effects(connection, planned, now)
+
+
+def enter_followers(
+    connection: sqlite3.Connection, follow: Sequence[Effect], receipts: Sequence[Receipt]
+) -> list[StoredEffect]:
+    """Plan what follows from receipts; an alert belongs to the mailbox of the first effect that was closed."""
+    if not follow:
+        return []
+    room = _Room(connection, follow)
+    mailbox = ""
+    if receipts:
+        row = connection.execute("SELECT mailbox FROM effects WHERE id = ?", (receipts[0].effect_id,)).fetchone()
+        mailbox = row[0] if row else ""
+        now = max(to_micros(receipt.at) for receipt in receipts)
+    else:  # nobody said what time it is: the last instant known is early enough
+        now = connection.execute("SELECT coalesce(max(changed_at), 0) FROM effects").fetchone()[0]
+    return _insert_effects(connection, [(effect, mailbox) for effect in follow if room.take(effect)], now)
+
+
+def close_effects(connection: sqlite3.Connection, receipts: Sequence[Receipt]) -> None:
+    """Enter what became of effects, and mark the promises of replies that left as told."""
+    connection.executemany(
+        _CLOSE,
+        [
+            (
+                *_STATES[receipt.outcome],
+                to_micros(receipt.at),
+                clean(receipt.detail),
+                int(receipt.outcome is Outcome.RETRY),
+                receipt.effect_id,
+                receipt.outcome.value,
+            )
+            for receipt in receipts
+        ],
+    )
+    connection.executemany(
+        _TOLD,
+        [
+            (to_micros(receipt.at), receipt.effect_id, receipt.effect_id)
+            for receipt in receipts
+            if receipt.outcome is Outcome.DONE
+        ],
+    )
+
+
+def start_effects(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Mark effects as started, all or none.
+
+    Raises:
+        TemporaryError: one of them is not to be started (any more): it was closed, or a reply is under way already.
+    """
+    started = connection.executemany(_START, [(effect_id,) for effect_id in ids]).rowcount
+    if ids and started != len(ids):
+        raise TemporaryError(
+            f"{len(ids) - started} of {len(ids)} planned effects are no longer waiting to be started: is a second"
+            " responder at work on this ledger? Nothing was started; read the unfinished effects again"
+        )
+
+
+def clean(text: str) -> str:
+    """Return the text as valid UTF-8, which SQLite asks for; stray bytes of a header become "?"."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+class _Room:
+    """Which of these effects the unique keys allow, given what the ledger holds and what was taken since."""
+
+    def __init__(self, connection: sqlite3.Connection, effects: Sequence[Effect]) -> None:
+        replies = [effect for effect in effects if isinstance(effect, SendReply | SaveDraft)]
+        alerts = [effect.unique for effect in effects if isinstance(effect, Alert)]
+        self._answered: set[str] = set()
+        self._told: set[tuple[str, int]] = set()
+        self._alerts: set[str] = set()
+        if replies:
+            for fingerprint, address, ends in connection.execute(
+                f"""SELECT fingerprint, effects.address, period_ends_at
+                    FROM messages JOIN effects ON message = messages.id
+                    WHERE {COUNTS} AND fingerprint IN (SELECT value FROM json_each(:fingerprints))
+                UNION ALL
+                SELECT '', address, period_ends_at FROM effects
+                    WHERE {COUNTS} AND address IN (SELECT value FROM json_each(:addresses))
+                    AND period_ends_at IN (SELECT value FROM json_each(:ends))""",  # noqa: S608 - constants
+                {
+                    "fingerprints": to_json([reply.fingerprint for reply in replies]),
+                    "addresses": to_json(list({reply.address for reply in replies})),
+                    "ends": to_json(list({to_micros(reply.period_ends_at) for reply in replies})),
+                },
+            ):
+                self._answered.add(fingerprint)
+                self._told.add((address, ends))
+        if alerts:
+            rows = connection.execute(
+                f"SELECT only_once FROM effects WHERE {ALERTED}"  # noqa: S608 - a constant of the schema
+                " AND only_once IN (SELECT value FROM json_each(?))",
+                (to_json(alerts),),
+            )
+            self._alerts.update(row[0] for row in rows)
+
+    def take(self, effect: Effect) -> bool:
+        """Tell whether the effect may be planned; if so, it takes the room."""
+        if isinstance(effect, SendReply | SaveDraft):
+            told = (effect.address, to_micros(effect.period_ends_at))
+            if effect.fingerprint in self._answered or told in self._told:
+                return False
+            self._answered.add(effect.fingerprint)
+            self._told.add(told)
+        elif isinstance(effect, Alert):
+            if effect.unique in self._alerts:
+                return False
+            self._alerts.add(effect.unique)
+        return True
+
+
+def _undecided(connection: sqlite3.Connection, decisions: Sequence[Decision]) -> list[tuple[int, Decision]]:
+    """Return with their rows' ids the messages to enter.
+
+    Left out are those that are decided, twice here, or known and merely called so again.
+    """
+    asked = to_json([decision.entry.fingerprint for decision in decisions])
+    known: dict[str, tuple[int, bool]] = {
+        fingerprint: (message, decided)
+        for fingerprint, message, decided in connection.execute(
+            "SELECT fingerprint, id, reason IS NOT NULL FROM messages"
+            " WHERE fingerprint IN (SELECT value FROM json_each(?))",
+            (asked,),
+        )
+    }
+    last: int = connection.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
+    fresh: list[tuple[int, Decision]] = []
+    for decision in decisions:
+        fingerprint = decision.entry.fingerprint
+        message, decided = known.get(fingerprint, (0, False))
+        if decided or (message and decision.verdict.reason is Reason.SEEN_BEFORE):
+            continue
+        if not message:
+            message = last = last + 1
+        known[fingerprint] = (message, True)
+        fresh.append((message, decision))
+    return fresh
+
+
+def _replies(effects: Iterable[Effect]) -> int:
+    return sum(isinstance(effect, SendReply | SaveDraft) for effect in effects)
+
+
+def _entry_row(entry: LedgerEntry) -> tuple[object, ...]:
+    return (
+        entry.fingerprint,
+        entry.key.mailbox,
+        entry.key.uidvalidity,
+        entry.key.uid,
+        clean(entry.address),
+        entry.client,
+        clean(entry.message_id),
+        to_micros(entry.arrived_at),
+        to_micros(entry.seen_at),
+    )
+
+
+def _decided_row(decision: Decision, now: int, *, reply_left_out: bool) -> tuple[object, ...]:
+    verdict, window = decision.verdict, decision.verdict.placement.window
+    folder = next((effect.folder for effect in decision.effects if isinstance(effect, FileMessage)), "")
+    return (
+        *_entry_row(decision.entry),
+        (Reason.TOLD if reply_left_out else verdict.reason).value,
+        (ReplyKind.NONE if reply_left_out else verdict.reply).value,
+        to_micros(verdict.due.due_at) if verdict.due is not None else None,
+        now,
+        decision.facts.topic,
+        freeze_window(window) if window is not None else None,
+        clean(folder),
+        to_json(verdict.due.steps) if verdict.due is not None else "[]",
+        "[" + ",".join([_step(step.rule, step.held, step.detail) for step in verdict.trail]) + "]",
+    )
+
+
+@lru_cache(maxsize=1024)
+def _step(rule: str, held: bool, detail: str) -> str:  # noqa: FBT001 - a step's members, in their order
+    """Return one step of a trail as JSON; most steps say the same of every message."""
+    return to_json((rule, held, detail))
+
+
+def _open_promises(connection: sqlite3.Connection, decisions: Iterable[tuple[int, Decision]]) -> None:
+    rows = [
+        (
+            message,
+            decision.entry.client,
+            clean(decision.entry.address),
+            to_json(decision.facts.refers_to),
+            to_micros(decision.verdict.due.due_at),
+        )
+        for message, decision in decisions
+        if decision.verdict.promises and decision.verdict.due is not None
+    ]
+    if rows:
+        connection.executemany(_PROMISE, rows)
+        end_already_answered(connection, [row[0] for row in rows])
+
+
+def _insert_effects(
+    connection: sqlite3.Connection, effects: Sequence[tuple[Effect, str]], now: int
+) -> list[StoredEffect]:
+    """Enter effects, each with the mailbox it belongs to if it does not say so itself."""
+    if not effects:
+        return []
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'effects'").fetchone()
+    first = row[0] + 1 if row else 1
+    stored = [
+        StoredEffect(id=effect_id, state="planned", effect=effect)
+        for effect_id, (effect, _) in enumerate(effects, start=first)
+    ]
+    prints = [effect.fingerprint for effect, _ in effects if not isinstance(effect, Alert)]
+    messages: dict[str, int] = dict(
+        connection.execute(
+            "SELECT fingerprint, id FROM messages WHERE fingerprint IN (SELECT value FROM json_each(?))",
+            (to_json(prints),),
+        ).fetchall()
+    )
+    connection.executemany(
+        _EFFECT,
+        [_effect_row(one, mailbox, messages, now) for one, (_, mailbox) in zip(stored, effects, strict=True)],
+    )
+    connection.executemany(_PAYLOAD, [(one.id, *freeze(one.effect)) for one in stored])
+    return stored
+
+
+def _effect_row(stored: StoredEffect, mailbox: str, messages: Mapping[str, int], now: int) -> tuple[object, ...]:
+    effect = stored.effect
+    message: int | None = None
+    reply: tuple[str | None, str | None, int | None] = (None, None, None)
+    only_once: str | None = None
+    if isinstance(effect, Alert):
+        only_once = clean(effect.unique)
+    else:
+        message = messages.get(effect.fingerprint)
+        mailbox = effect.key.mailbox if isinstance(effect, FileMessage) else effect.mailbox
+    if isinstance(effect, SendReply | SaveDraft):
+        reply = (effect.kind.value, clean(effect.address), to_micros(effect.period_ends_at))
+    return (stored.id, message, mailbox, kind_of(effect), *reply, only_once, now)

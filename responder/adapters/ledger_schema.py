@@ -1,0 +1,132 @@
+"""The ledger's tables, and the steps that bring an older file to them.
+
+It promises ``adapters/ledger.py``: the rules that keep a second reply from being sent are indexes of the database,
+so that no programming error and no second process can get round them.
+
+Instants are whole microseconds since 1970-01-01 UTC: they compare and index as numbers. Lists and windows are JSON.
+A step, once released, is never edited: a change of the schema is one more step.
+"""
+
+from __future__ import annotations
+
+#: Marks a file as ours ("Rspd"), so that another program's database is refused and not migrated.
+APPLICATION_ID = 0x52737064
+
+#: Replies that make the client told and count against the caps: all but those that certainly did not leave.
+#: These texts must be the same in indexes and queries, or SQLite does not see that the one serves the other.
+COUNTS = "reply_kind IS NOT NULL AND counts = 1"
+#: Full replies that left, or may have.
+TOLD_IN_FULL = "reply_kind = 'full' AND counts = 1 AND unfinished = 0"
+#: Replies that ``status`` shows to the owner.
+TROUBLE = "reply_kind IS NOT NULL AND unfinished = 0 AND state IN ('in-doubt', 'refused')"
+#: Alerts that were given or will be.
+ALERTED = "only_once IS NOT NULL AND counts = 1"
+
+_FIRST = (
+    """CREATE TABLE mailboxes (
+        name TEXT PRIMARY KEY,
+        uidvalidity INTEGER NOT NULL,
+        baseline_uid INTEGER NOT NULL,
+        next_uid INTEGER NOT NULL,
+        started_at INTEGER NOT NULL,
+        sent_folder TEXT,
+        sent_uidvalidity INTEGER,
+        sent_uidnext INTEGER
+    ) STRICT""",
+    # reason is NULL while the message waits for its verdict; what follows is as it was when decided.
+    """CREATE TABLE messages (
+        id INTEGER PRIMARY KEY,
+        fingerprint TEXT NOT NULL UNIQUE,
+        mailbox TEXT NOT NULL,
+        uidvalidity INTEGER NOT NULL,
+        uid INTEGER NOT NULL,
+        address TEXT NOT NULL,
+        client TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        arrived_at INTEGER NOT NULL,
+        seen_at INTEGER NOT NULL,
+        reason TEXT,
+        reply TEXT,
+        due_at INTEGER,
+        decided_at INTEGER,
+        topic TEXT,
+        window TEXT,
+        folder TEXT,
+        steps TEXT,
+        trail TEXT
+    ) STRICT""",
+    "CREATE INDEX waiting_messages ON messages (mailbox, arrived_at) WHERE reason IS NULL",
+    # Serves ``explain`` by Message-ID and by sender too, newest first: two more indexes would cost each message.
+    "CREATE INDEX decided_messages ON messages (decided_at) WHERE reason IS NOT NULL",
+    # AUTOINCREMENT: an id is never used again, so that a late receipt cannot close another effect. reply_kind is
+    # that of the reply which an effect brings, NULL for every other effect. unfinished and counts follow from the
+    # state; they are columns so that planned → started, the commonest change, touches no index.
+    """CREATE TABLE effects (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        message INTEGER REFERENCES messages (id) ON DELETE CASCADE,
+        mailbox TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        state TEXT NOT NULL,
+        unfinished INTEGER NOT NULL CHECK (unfinished = (state IN ('planned', 'started'))),
+        counts INTEGER NOT NULL CHECK (counts = (state NOT IN ('refused', 'expired', 'gone'))),
+        reply_kind TEXT,
+        address TEXT,
+        period_ends_at INTEGER,
+        only_once TEXT,
+        changed_at INTEGER NOT NULL,
+        tries INTEGER NOT NULL DEFAULT 0,
+        detail TEXT NOT NULL DEFAULT ''
+    ) STRICT""",
+    "CREATE INDEX effects_by_message ON effects (message)",
+    f"CREATE UNIQUE INDEX one_reply_per_message ON effects (message) WHERE {COUNTS}",
+    f"CREATE UNIQUE INDEX one_reply_per_period ON effects (address, period_ends_at) WHERE {COUNTS}",
+    f"CREATE UNIQUE INDEX one_alert ON effects (only_once) WHERE {ALERTED}",
+    f"CREATE INDEX replies_by_time ON effects (changed_at, address) WHERE {COUNTS}",
+    f"CREATE INDEX full_replies ON effects (address, changed_at) WHERE {TOLD_IN_FULL}",
+    f"CREATE INDEX troubled_replies ON effects (state, changed_at) WHERE {TROUBLE}",
+    "CREATE INDEX unfinished_effects ON effects (mailbox) WHERE unfinished = 1",
+    # What an effect is in full, apart: it is written once, while the effect's row changes three times.
+    """CREATE TABLE payloads (
+        effect INTEGER PRIMARY KEY REFERENCES effects (id) ON DELETE CASCADE,
+        payload TEXT NOT NULL,
+        octets BLOB
+    ) STRICT""",
+    # Opened when the message arrived. told_by is the effect whose octets hold the words that were sent; refers_to
+    # is the client's thread.
+    """CREATE TABLE promises (
+        message INTEGER PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+        client TEXT NOT NULL,
+        address TEXT NOT NULL,
+        refers_to TEXT NOT NULL,
+        due_at INTEGER NOT NULL,
+        told_at INTEGER,
+        told_by INTEGER,
+        state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'kept', 'late', 'withdrawn')),
+        ended_at INTEGER,
+        evidence TEXT
+    ) STRICT""",
+    "CREATE INDEX open_promises ON promises (client, due_at, address) WHERE state = 'open'",
+    """CREATE TABLE owner_messages (
+        at INTEGER NOT NULL,
+        message_id TEXT NOT NULL,
+        refers_to TEXT NOT NULL,
+        recipients TEXT NOT NULL,
+        PRIMARY KEY (at, message_id)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE TABLE suspensions (address TEXT PRIMARY KEY, until_at INTEGER NOT NULL) STRICT",
+    """CREATE TABLE folders (
+        mailbox TEXT NOT NULL,
+        folder TEXT NOT NULL,
+        window_key TEXT NOT NULL,
+        opens_at INTEGER NOT NULL,
+        closes_at INTEGER NOT NULL,
+        channels TEXT NOT NULL,
+        PRIMARY KEY (mailbox, folder)
+    ) STRICT""",
+    "CREATE TABLE breaker (id INTEGER PRIMARY KEY CHECK (id = 1), until_at INTEGER NOT NULL) STRICT",
+    "CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+)
+
+#: The n-th member brings a file of version n to version n + 1; an empty file is version 0.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)

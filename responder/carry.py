@@ -1,0 +1,291 @@
+"""Carries effects out, and closes each with a receipt: the only room that changes the world.
+
+What it promises: a reply is marked as started, on disk, before its body can leave; what was started and got no
+answer is in doubt and never repeated; what is repeatable (a move, an alert) is done again until it is done or its
+time has passed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from responder.core.model import (
+    Alert,
+    CopySent,
+    FileMessage,
+    Outcome,
+    Receipt,
+    RemoveDraft,
+    SaveDraft,
+    SendReply,
+)
+from responder.errors import ConfigurationError, TemporaryError
+from responder.ports import FolderMade
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from responder.core.model import Effect
+    from responder.ports import Appended, Clock, Ledger, Mailbox, Outbox, StoredEffect
+
+#: So many replies are marked as started in one commit, just before they leave: a crash puts at most these in doubt,
+#: and the commit costs each of them little. Four connections send four replies each.
+GROUP = 16
+
+#: A reply that a server put off is tried again after this long; it expires at the opening anyway.
+RETRY_AFTER = timedelta(minutes=2)
+
+#: A provider locks an account that is tried too often with a wrong password.
+LOGIN_AGAIN_AFTER = timedelta(minutes=15)
+
+log = structlog.get_logger()
+
+
+class Carrier:
+    """Carries out the effects of one mailbox.
+
+    Args:
+        mailbox: where mail is filed and copies are laid.
+        outbox: where replies leave.
+        ledger: where receipts go.
+        clock: time.
+        alert: tells the owner; raises TemporaryError when it could not.
+        copies: whether a copy of each reply goes to Sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        mailbox: Mailbox,
+        outbox: Outbox,
+        ledger: Ledger,
+        clock: Clock,
+        alert: Callable[[str], Awaitable[None]],
+        copies: Callable[[], bool],
+    ) -> None:
+        self._mailbox = mailbox
+        self._outbox = outbox
+        self._ledger = ledger
+        self._clock = clock
+        self._alert = alert
+        self._copies = copies
+        self._made: set[tuple[str, datetime]] = set()
+        self.next_at: datetime | None = None
+        #: What keeps replies from leaving and only the owner can mend (a refused login); "" when nothing does.
+        self.trouble = ""
+
+    async def recover(self, copied: frozenset[str]) -> None:
+        """Take up what an earlier run left: planned is done, started and not repeatable is in doubt.
+
+        Args:
+            copied: the Message-IDs of replies of ours that were found in Sent just now.
+        """
+        receipts: list[Receipt] = []
+        now_at = self._clock.now()
+        for stored in await self._ledger.unfinished(self._mailbox.name):
+            if stored.state != "started":
+                continue
+            effect = stored.effect
+            if isinstance(effect, SendReply | SaveDraft):
+                log.warning("in doubt: nobody knows whether this reply left", message_id=effect.message_id)
+                receipts.append(_receipt(stored, Outcome.IN_DOUBT, now_at, "stopped while it was being sent"))
+            elif isinstance(effect, CopySent) and effect.message_id in copied:
+                receipts.append(_receipt(stored, Outcome.DONE, now_at, "found in Sent"))
+        if receipts:
+            await self._ledger.advance(receipts=receipts)
+        self.next_at = now_at
+        await self.retry()
+
+    async def retry(self) -> None:
+        """Do what is planned and whose time has come."""
+        now_at = self._clock.now()
+        if self.next_at is None or self.next_at > now_at:
+            return
+        self.next_at = None
+        await self.carry_out(await self._ledger.unfinished(self._mailbox.name))
+
+    async def carry_out(self, effects: Sequence[StoredEffect]) -> None:
+        """Carry out planned effects: replies first, then drafts, copies and alerts, then filing."""
+        await self._send([stored for stored in effects if isinstance(stored.effect, SendReply)])
+        for stored in effects:
+            effect = stored.effect
+            if isinstance(effect, SaveDraft):
+                await self._save_draft(stored, effect)
+            elif isinstance(effect, RemoveDraft):
+                await self._remove_draft(stored, effect)
+            elif isinstance(effect, CopySent):
+                await self._copy(stored, effect)
+            elif isinstance(effect, Alert):
+                await self._tell(stored, effect)
+        await self._file([stored for stored in effects if isinstance(stored.effect, FileMessage)])
+
+    # --------------------------------------------------------------------------------------- replies
+
+    async def _send(self, stored: Sequence[StoredEffect]) -> None:
+        receipts: list[Receipt] = []
+        follow: list[Effect] = []
+        self.trouble = ""
+        for start in range(0, len(stored), GROUP):
+            if self.trouble:
+                self._again_at(self._clock.now() + LOGIN_AGAIN_AFTER)
+                break
+            now_at = self._clock.now()
+            group: list[StoredEffect] = []
+            replies: list[SendReply] = []
+            for one in stored[start : start + GROUP]:
+                effect = one.effect
+                if not isinstance(effect, SendReply):
+                    continue
+                if effect.not_after <= now_at:
+                    receipts.append(_receipt(one, Outcome.EXPIRED, now_at, "it would have left after the opening"))
+                else:
+                    group.append(one)
+                    replies.append(effect)
+            # One commit closes the group before and starts this one.
+            followed = await self._ledger.advance(
+                receipts=receipts, start=[one.id for one in group], follow=follow
+            )
+            await self.carry_out(followed)
+            receipts, follow = [], []
+            if not group:
+                continue
+            answers = await self._post(replies)
+            at = self._clock.now()
+            for one, reply, (outcome, detail) in zip(group, replies, answers, strict=True):
+                receipts.append(_receipt(one, outcome, at, detail))
+                self._log_reply(reply, outcome, detail)
+                if outcome is Outcome.RETRY:
+                    self._again_at(at + RETRY_AFTER)
+                elif outcome is Outcome.DONE and self._copies():
+                    follow.append(
+                        CopySent(
+                            fingerprint=reply.fingerprint,
+                            mailbox=reply.mailbox,
+                            message_id=reply.message_id,
+                            message=reply.message,
+                        )
+                    )
+        if receipts or follow:
+            await self.carry_out(await self._ledger.advance(receipts=receipts, follow=follow))
+
+    async def _post(self, replies: Sequence[SendReply]) -> list[tuple[Outcome, str]]:
+        """Send; a refused login leaves everything planned, and is the owner's to mend."""
+        try:
+            answers = await self._outbox.send(replies)
+        except (TemporaryError, ConfigurationError) as error:
+            self.trouble = str(error) if isinstance(error, ConfigurationError) else ""
+            return [(Outcome.RETRY, str(error))] * len(replies)
+        self.trouble = ""
+        return [(Outcome(answer.outcome), answer.detail) for answer in answers]
+
+    def _log_reply(self, reply: SendReply, outcome: Outcome, detail: str) -> None:
+        report = log.info if outcome is Outcome.DONE else log.warning
+        report(
+            "reply",
+            mailbox=reply.mailbox,
+            outcome=str(outcome),
+            kind=str(reply.kind),
+            client=reply.client or None,
+            detail=detail,
+            fingerprint=reply.fingerprint[:12],
+        )
+
+    def _again_at(self, at: datetime) -> None:
+        self.next_at = at if self.next_at is None else min(self.next_at, at)
+
+    # ---------------------------------------------------------------------------------------- drafts
+
+    async def _save_draft(self, stored: StoredEffect, draft: SaveDraft) -> None:
+        now_at = self._clock.now()
+        if draft.not_after <= now_at:
+            await self._ledger.advance(receipts=[_receipt(stored, Outcome.EXPIRED, now_at, "it has opened")])
+            return
+        await self._ledger.advance(start=[stored.id])
+        appended = await self._mailbox.append_draft(draft.message, now_at)
+        removal = RemoveDraft(
+            fingerprint=draft.fingerprint,
+            mailbox=draft.mailbox,
+            uidvalidity=appended.uidvalidity,
+            uid=appended.uid,
+            message_id=draft.message_id,
+            not_before=draft.not_after,
+        )
+        detail = _where(appended)
+        log.info("draft saved", mailbox=draft.mailbox, client=draft.client or None, detail=detail)
+        await self._ledger.advance(receipts=[_receipt(stored, Outcome.DONE, now_at, detail)], follow=[removal])
+        self._again_at(draft.not_after)
+
+    async def _remove_draft(self, stored: StoredEffect, removal: RemoveDraft) -> None:
+        now_at = self._clock.now()
+        if removal.not_before > now_at:
+            self._again_at(removal.not_before)
+            return
+        word = await self._mailbox.remove_draft(removal)
+        outcome = Outcome.DONE if word == "removed" else Outcome.GONE
+        await self._ledger.advance(receipts=[_receipt(stored, outcome, now_at, word)])
+
+    async def _copy(self, stored: StoredEffect, copy: CopySent) -> None:
+        await self._ledger.advance(start=[stored.id])
+        now_at = self._clock.now()
+        appended = await self._mailbox.append_sent(copy.message, now_at)
+        if appended is None:
+            receipt = _receipt(stored, Outcome.REFUSED, now_at, "there is no Sent folder")
+        else:
+            receipt = _receipt(stored, Outcome.DONE, now_at, _where(appended))
+        await self._ledger.advance(receipts=[receipt])
+
+    async def _tell(self, stored: StoredEffect, alert: Alert) -> None:
+        now_at = self._clock.now()
+        try:
+            await self._alert(alert.text)
+        except TemporaryError as error:
+            log.warning("alert failed", error=str(error))
+            self._again_at(now_at + RETRY_AFTER)
+            return
+        await self._ledger.advance(receipts=[_receipt(stored, Outcome.DONE, now_at)])
+
+    # ---------------------------------------------------------------------------------------- filing
+
+    async def _file(self, stored: Sequence[StoredEffect]) -> None:
+        if not stored:
+            return
+        now_at = self._clock.now()
+        receipts: list[Receipt] = []
+        moves: list[tuple[StoredEffect, FileMessage]] = []
+        for one in stored:
+            effect = one.effect
+            if not isinstance(effect, FileMessage):
+                continue
+            if effect.not_after <= now_at:
+                receipts.append(_receipt(one, Outcome.EXPIRED, now_at, "its window has begun: it stays in INBOX"))
+            else:
+                moves.append((one, effect))
+        if moves:
+            results = await self._mailbox.file([move for _, move in moves])
+            made: list[FolderMade] = []
+            at = self._clock.now()
+            for one, move in moves:
+                word = results.get(move.key.uid, "the server said nothing of it")
+                outcome = {"moved": Outcome.DONE, "gone": Outcome.GONE}.get(word, Outcome.REFUSED)
+                detail = move.folder if outcome is Outcome.DONE else word
+                receipts.append(_receipt(one, outcome, at, detail))
+                if outcome is Outcome.REFUSED:
+                    log.warning("not filed: it stays in INBOX", folder=move.folder, detail=word)
+                elif outcome is Outcome.DONE and (move.folder, move.window.opens_at) not in self._made:
+                    self._made.add((move.folder, move.window.opens_at))
+                    made.append(FolderMade(mailbox=self._mailbox.name, folder=move.folder, window=move.window))
+            if made:
+                await self._ledger.folder_made(made)
+        await self._ledger.advance(receipts=receipts)
+
+
+def _where(appended: Appended) -> str:
+    return f"{appended.folder} (UID {appended.uid})" if appended.uid else appended.folder
+
+
+def _receipt(stored: StoredEffect, outcome: Outcome, at: datetime, detail: str = "") -> Receipt:
+    return Receipt(effect_id=stored.id, outcome=outcome, at=at, detail=detail)

@@ -1,0 +1,152 @@
+"""The commands: one small function each, which reads its words and calls the room that does the work.
+
+Only this floor prints. Exit status as in sysexits(3): 0 fine, 1 failed, 64 usage, 75 temporary, 78 configuration.
+Heavy rooms are imported by the command that needs them, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from responder import __version__
+from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
+
+EX_FAILED = 1
+EX_USAGE = 64
+EX_TEMPFAIL = 75
+EX_CONFIG = 78
+
+_CONFIG = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The configuration file (else $CONFIGURATION_DIRECTORY, ./config.toml, ~/.config/responder, /etc/responder).",
+)
+_STATE = click.option(
+    "--state",
+    "state_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The state directory (else $STATE_DIRECTORY, /var/lib/responder for /etc/responder, ~/.local/state).",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+_AT = click.option("--at", "at_words", metavar="TIME", help='As if it were then: "saturday 23:40", «вчера в 22:15».')
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="responder")
+def main() -> None:
+    """Answer out-of-hours mail with what was agreed, and file it for the next callback window.
+
+    Start with `responder demo`, then write config.toml and ask `responder check`.
+    """
+
+
+@main.command(epilog="Example: responder demo --folder ~/responder-demo")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where everything is kept (default: a new folder in the present one).",
+)
+def demo(folder: Path | None) -> None:
+    """Show a whole weekend in seconds, with real servers inside this process."""
+    from responder.commands import demo as room  # noqa: PLC0415
+
+    sys.exit(room.show(folder))
+
+
+@main.command(epilog="Example: responder check --config ./config.toml")
+@_CONFIG
+@click.option("--offline", is_flag=True, help="Look at the file only; ask no server.")
+def check(config_path: Path | None, *, offline: bool) -> None:
+    """Validate the file, log in, and show what the rules mean; changes nothing."""
+    from responder.commands import check as room  # noqa: PLC0415
+
+    sys.exit(room.check(config_path, offline=offline))
+
+
+@main.command("run", epilog='Example: responder run --dry-run --at "saturday 23:40"')
+@_CONFIG
+@_STATE
+@click.option("--once", is_flag=True, help="Handle what is there and exit; mail younger than the grace time waits.")
+@click.option("--dry-run", is_flag=True, help="Decide and print; touch nothing.")
+@_AT
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+def run_daemon(
+    config_path: Path | None, state_path: Path | None, at_words: str | None, *, once: bool, dry_run: bool, verbose: bool
+) -> None:
+    """Watch the mailboxes: the daemon."""
+    from responder.commands import run as room  # noqa: PLC0415
+
+    if at_words and not dry_run:
+        raise click.UsageError("--at goes with --dry-run")
+    if dry_run:
+        sys.exit(room.dry_run(config_path, state_path, at_words))
+    sys.exit(room.run(config_path, state_path, once=once, verbose=verbose))
+
+
+@main.command(epilog='Example: responder explain --from ivan@vostok.example --at "saturday 23:40"')
+@click.argument("what", required=False, metavar="[MESSAGE-ID | FILE.eml]")
+@click.option("--from", "sender", metavar="ADDRESS", help="A plain message from this address, as if it came now or --at.")
+@click.option("--last", type=click.IntRange(1, 1000), metavar="N", help="The last N messages decided.")
+@_AT
+@_JSON
+@_CONFIG
+@_STATE
+def explain(
+    what: str | None,
+    sender: str | None,
+    last: int | None,
+    at_words: str | None,
+    config_path: Path | None,
+    state_path: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Tell what was decided about a message, or would be: facts, rules, due time, text."""
+    from responder.commands import explain as room  # noqa: PLC0415
+
+    if sum(given is not None for given in (what, sender, last)) != 1:
+        raise click.UsageError("name one thing: a MESSAGE-ID, a FILE.eml, --from ADDRESS or --last N")
+    question = room.Question(what=what, sender=sender, last=last, at_words=at_words)
+    sys.exit(room.explain(config_path, state_path, question, as_json=as_json))
+
+
+@main.command(epilog="Example: sudo responder status")
+@_JSON
+@_CONFIG
+@_STATE
+def status(config_path: Path | None, state_path: Path | None, *, as_json: bool) -> None:
+    """Tell whether it is alive, open or closed, and what is held; exit status 1 when something needs you."""
+    from responder.commands import status as room  # noqa: PLC0415
+
+    sys.exit(room.status(config_path, state_path, as_json=as_json))
+
+
+def _fail(error: ResponderError) -> NoReturn:
+    code = {ConfigurationError: EX_CONFIG, TemporaryError: EX_TEMPFAIL, PermanentError: EX_FAILED}
+    click.echo(str(error), err=True)
+    sys.exit(next((number for kind, number in code.items() if isinstance(error, kind)), EX_FAILED))
+
+
+def run() -> None:
+    """Run the command line; errors that a person can act on are printed plainly, without a traceback."""
+    try:
+        main(standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(EX_USAGE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EX_FAILED)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except ResponderError as error:
+        _fail(error)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,1 @@
+"""What each command does; ``responder.cli`` reads the words and calls in here."""

@@ -1,0 +1,192 @@
+"""``responder check``: validate the file, log in, and show what the rules mean. Changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import timedelta
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from responder.adapters.clock import SystemClock
+from responder.commands import place
+from responder.commands.pictures import client_picture, week_picture
+from responder.commands.sample import sample_reply
+from responder.commands.when import say_short, say_when
+from responder.core import facts as facts_room
+from responder.core import hours
+from responder.core.facts import Identity
+from responder.core.model import ReplyKind
+from responder.daemon import build_mailbox, build_outbox
+from responder.errors import ResponderError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from responder.config import MailboxSettings
+    from responder.core.model import Facts, Policy
+
+#: So many of the newest messages show whether the server records a Return-Path, and whose.
+_NEWEST = 50
+_NEXT_WINDOWS = 6
+
+
+def check(config_path: Path | None, *, offline: bool) -> int:
+    """Check everything and print it; returns 0, or 1 when a server could not be asked."""
+    here = place.find_place(config_path, None)
+    console = Console(highlight=False)
+    policy = here.loaded.policy
+    now_at = SystemClock().now()
+    for file in here.loaded.settings.files:
+        console.print(f"read {file}: no errors")
+    for warning in here.loaded.warnings:
+        console.print(f"[yellow]warning[/yellow] {warning}", soft_wrap=True)
+    console.print(f"time zones: tzdata {_tz_version()}; holidays {version('holidays')}")
+    console.print()
+    _show_rules(console, policy, now_at)
+    _show_samples(console, policy, now_at)
+    if offline:
+        console.print("The servers were not asked (--offline).")
+        return 0
+    return asyncio.run(_ask_servers(console, here))
+
+
+def _tz_version() -> str:
+    """Return the version of the time zone data in use: the system's files come first."""
+    import zoneinfo  # noqa: PLC0415
+
+    for folder in zoneinfo.TZPATH:
+        try:
+            with open(os.path.join(folder, "tzdata.zi"), encoding="ascii") as file:  # noqa: PTH118, PTH123
+                return file.readline().removeprefix("# version").strip() + " (the system's)"
+        except OSError:
+            continue
+    return version("tzdata") + " (the package's)"
+
+
+def _show_rules(console: Console, policy: Policy, now_at: datetime) -> None:
+    today_on = now_at.astimezone(policy.owner.zone).date()
+    monday_on = today_on - timedelta(days=today_on.weekday())
+    console.print(week_picture(policy, monday_on))
+    calendar = hours.calendar(policy, "")
+    zone = policy.owner.zone
+    why = calendar.why_open(now_at)
+    change = say_when(calendar.next_change(now_at), zone)
+    console.print(f"Now: {'open (' + why + '), until' if why else 'closed, until'} {change}\n")
+    for client in policy.clients:
+        console.print(client_picture(policy, client, monday_on))
+    table = Table(title="The next windows", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("window")
+    table.add_column("your clock")
+    for client in policy.clients:
+        table.add_column(client.name)
+    for window, _ in zip(calendar.windows(now_at), range(_NEXT_WINDOWS), strict=False):
+        row = [window.key, f"{say_short(window.opens_at, zone)}–{window.closes_at.astimezone(zone):%H:%M}"]
+        for client in policy.clients:
+            overlaps = hours.calendar(policy, client.key).overlaps(window)
+            row.append(
+                ", ".join(
+                    f"{span.starts_at.astimezone(client.zone):%H:%M}–{span.ends_at.astimezone(client.zone):%H:%M}"
+                    for span in overlaps
+                )
+                or "night"
+            )
+        table.add_row(*row)
+    console.print(table)
+    console.print()
+
+
+def _show_samples(console: Console, policy: Policy, now_at: datetime) -> None:
+    """Show the replies that each client would get for a plain message in the next closed period."""
+    calendar = hours.calendar(policy, "")
+    at = now_at if not calendar.why_open(now_at) else calendar.next_change(now_at) + timedelta(minutes=1)
+    for client in policy.clients:
+        for kind in (ReplyKind.FULL, ReplyKind.SHORT):
+            text = sample_reply(policy, client.key, kind, at)
+            title = f"{client.name}: {kind} reply to a message of {say_short(at, policy.owner.zone)}"
+            body = f"Subject: {text.subject}\n\n{text.body}" if text is not None else "open at that time: no reply"
+            console.print(Panel(body.rstrip(), title=title, title_align="left"))
+
+
+async def _ask_servers(console: Console, here: place.Place) -> int:
+    status = 0
+    for settings in here.loaded.settings.mailboxes:
+        console.rule(f"mailbox {settings.name}", align="left")
+        try:
+            await _ask_imap(console, here, settings)
+        except ResponderError as error:
+            console.print(f"[red]IMAP[/red] {error}", soft_wrap=True)
+            status = 1
+        outbox = build_outbox(settings, here.loaded, os.environ)
+        try:
+            offers = await outbox.probe()
+            console.print(f"SMTP {settings.smtp.host}:{settings.smtp.port}, logged in as {settings.username}")
+            for key, value in offers.items():
+                console.print(f"  {key}: {value}")
+        except ResponderError as error:
+            console.print(f"[red]SMTP[/red] {error}", soft_wrap=True)
+            status = 1
+        finally:
+            await outbox.close()
+    return status
+
+
+async def _ask_imap(console: Console, here: place.Place, settings: MailboxSettings) -> None:
+    mailbox = build_mailbox(settings, here.loaded, os.environ, read_only=True)
+    try:
+        inbox = await mailbox.open()
+        profile = mailbox.profile
+        console.print(f"IMAP {settings.imap.host}:{settings.imap.port}, logged in as {settings.username}")
+        console.print(f"  {inbox.exists} messages in {settings.inbox}; the first run leaves them alone")
+        console.print(f"  new mail: {'IDLE' if profile.idle else f'asked every {settings.poll.total_seconds():.0f} s'}")
+        console.print(f"  filing: {_filing(move=profile.move, uidplus=profile.uidplus)}")
+        console.print(f"  folders: separator {profile.separator!r}, prefix {profile.prefix!r}, {len(profile.folders)} found")
+        if profile.sent is None:
+            console.print("  [yellow]no Sent folder was found: only weak evidence of your own answers is left[/yellow]")
+        else:
+            console.print(f"  your answers are read in {profile.sent}")
+        console.print(f"  drafts: {profile.drafts or 'no folder yet; it is made when needed'}")
+        _, uids = await mailbox.scan(max(inbox.uidnext - _NEWEST * 4, 1))
+        messages = await mailbox.fetch(uids[-_NEWEST:])
+        policy = here.loaded.policy
+        identity = Identity(mailbox=settings.name, secret=b"check")
+        _judge_paths(console, policy, [facts_room.observe(message, policy, identity) for message in messages])
+    finally:
+        await mailbox.close()
+
+
+def _filing(*, move: bool, uidplus: bool) -> str:
+    if move:
+        return "MOVE"
+    return "COPY and EXPUNGE of that message alone" if uidplus else "COPY and \\Deleted; your mail program expunges"
+
+
+def _judge_paths(console: Console, policy: Policy, seen: Sequence[Facts]) -> None:
+    """Say when the server records no Return-Path, and which clients could never be answered."""
+    if not seen:
+        console.print("  INBOX is empty: whether the server records a Return-Path cannot be told yet")
+        return
+    without = sum(facts.return_path is None for facts in seen)
+    if without == len(seen):
+        console.print(
+            "  [yellow]the server records no Return-Path: no message can be answered; "
+            "mail is filed all the same. Ask your provider to record it.[/yellow]"
+        )
+    elif without:
+        console.print(f"  {without} of the last {len(seen)} messages bear no Return-Path: such mail is filed, not answered")
+    for client in policy.clients:
+        theirs = [facts for facts in seen if facts.client == client.key and facts.return_path]
+        if theirs and not any(facts.return_path_is_clients for facts in theirs):
+            paths = sorted({facts.return_path or "" for facts in theirs})
+            console.print(
+                f"  [yellow]{client.name} could never be answered: its mail comes with the Return-Path "
+                f"{', '.join(paths)}; add that address or domain to clients.{client.key}.addresses if it is theirs[/yellow]"
+            )
+
+

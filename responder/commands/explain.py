@@ -1,0 +1,334 @@
+"""``responder explain``: what was decided about a message, or would be, and why, down to the text of the reply.
+
+For a message in the ledger it prints what was decided then; for a file or a sender it walks the very same line, up to
+the ledger, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from responder.adapters.clock import SystemClock
+from responder.adapters.ledger import SqliteLedger
+from responder.commands import place
+from responder.commands.sample import plain_facts
+from responder.commands.when import parse_when, say_when
+from responder.core import decide
+from responder.core import facts as facts_room
+from responder.core.facts import Identity
+from responder.core.model import Case, Facts, FileMessage, History, Message, MessageKey, ReplyKind, Window
+from responder.core.plan import make_plan, reply_text
+from responder.daemon import build_mailbox, build_outbox
+from responder.engine import Engine, Rules
+from responder.errors import ConfigurationError, PermanentError, TemporaryError
+from responder.ports import HistoryQuestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from responder.core.model import Policy, Verdict
+    from responder.ports import DecidedRow, Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What was asked: exactly one of ``what`` (a Message-ID or a file), ``sender`` and ``last``."""
+
+    what: str | None = None
+    sender: str | None = None
+    last: int | None = None
+    at_words: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """One message's story, for a person or as JSON. ``facts`` is empty for one that the ledger tells of."""
+
+    title: str
+    facts: Mapping[str, str]
+    trail: Sequence[Mapping[str, object]]
+    steps: Sequence[str]
+    reason: str
+    reply: str
+    due_at: datetime | None
+    window: Window | None
+    folder: str | None
+    client: str | None
+    topic: str | None
+    text: str | None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the documented form; instants in ISO 8601, UTC."""
+        window = None
+        if self.window is not None:
+            window = {
+                "name": self.window.key,
+                "opens_at": _iso(self.window.opens_at),
+                "closes_at": _iso(self.window.closes_at),
+            }
+        return {
+            "reason": self.reason,
+            "reply": self.reply,
+            "due_at": _iso(self.due_at) if self.due_at is not None else None,
+            "window": window,
+            "folder": self.folder,
+            "client": self.client,
+            "topic": self.topic,
+            "trail": list(self.trail),
+            "text": self.text,
+        }
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def explain(config_path: Path | None, state_path: Path | None, question: Question, *, as_json: bool) -> int:
+    """Answer the question; returns 0, or 1 when the message is not known."""
+    here = place.find_place(config_path, state_path)
+    zone = here.loaded.policy.owner.zone
+    at = parse_when(question.at_words, zone) if question.at_words else SystemClock().now()
+    raw = _read_file(question.what)
+    place.take_on_identity(here.state)
+    found = asyncio.run(_answer(here, question, at, raw))
+    if as_json:
+        answers = [one.as_json() for one in found]
+        print(json.dumps(answers if question.last else answers[0], ensure_ascii=False, indent=2))
+        return 0
+    console = Console(highlight=False)
+    if question.sender or raw is not None:
+        console.print(f"As if it arrived {say_when(at, zone)}.")
+    for one in found:
+        _show(console, one, here.loaded.policy)
+    return 0
+
+
+def _read_file(what: str | None) -> bytes | None:
+    """Read the message file before any identity is given up; None when the words are a Message-ID."""
+    if what is None or what.startswith("<"):
+        return None
+    path = Path(what)
+    if not path.exists():
+        if "@" in what and not what.endswith(".eml"):
+            return None
+        raise ConfigurationError(f"{what}: no such file, and no Message-ID either (they look like <abc@host>)")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{what}: cannot be read ({error.strerror})") from error
+
+
+async def _answer(here: place.Place, question: Question, at: datetime, raw: bytes | None) -> list[Explained]:
+    ledger: SqliteLedger | None = SqliteLedger.read(here.ledger) if here.ledger.exists() else None
+    try:
+        if raw is not None:
+            return [await _explain_file(here, ledger or SqliteLedger.in_memory(), raw, at)]
+        if question.sender is not None:
+            return [await _explain_sender(here, ledger, question.sender, at)]
+        if ledger is None:
+            raise ConfigurationError(f"{here.ledger}: there is no ledger yet; has the service run?")
+        if question.last is not None:
+            rows = await ledger.decided(last=question.last)
+        else:
+            wanted = question.what or ""
+            message_id = wanted if wanted.startswith("<") else f"<{wanted}>"
+            rows = await ledger.decided(message_id=message_id)
+            if not rows:
+                return [await _explain_in_mailbox(here, ledger, message_id, at)]
+        if not rows:
+            raise PermanentError("the ledger holds no decided message yet")
+        return [_from_row(row) for row in rows]
+    finally:
+        if ledger is not None:
+            await ledger.close()
+
+
+def _from_row(row: DecidedRow) -> Explained:
+    return Explained(
+        title=f"{row.entry.message_id or row.entry.fingerprint[:12]}, decided {_iso(row.decided_at)}",
+        facts={"address": row.entry.address, "arrived_at": _iso(row.entry.arrived_at)},
+        trail=row.trail,
+        steps=row.steps,
+        reason=row.entry.reason,
+        reply=row.reply or "none",
+        due_at=row.due_at,
+        window=row.window,
+        folder=row.folder or None,
+        client=row.entry.client or None,
+        topic=row.topic or None,
+        text=row.text or None,
+    )
+
+
+async def _explain_file(here: place.Place, ledger: Ledger, raw: bytes, at: datetime) -> Explained:
+    """Judge a whole message as if it arrived at that instant in the mailbox it is addressed to."""
+    policy = here.loaded.policy
+    header, body = facts_room.split_message(raw)
+    name = policy.mailboxes[0].name
+    for rules in policy.mailboxes:
+        key = MessageKey(mailbox=rules.name, uidvalidity=1, uid=1)
+        message = Message(
+            key=key,
+            header=header,
+            header_cut=False,
+            internal_at=at,
+            size=len(raw),
+            flags=frozenset(),
+            body=body,
+        )
+        facts = facts_room.observe(message, policy, Identity(mailbox=rules.name, secret=_secret(here)))
+        if facts.addressed or len(policy.mailboxes) == 1:
+            name = rules.name
+            break
+    else:
+        facts = facts_room.observe(message, policy, Identity(mailbox=name, secret=_secret(here)))
+    question = HistoryQuestion(facts=facts, arrived_at=at, conversing_since=at - policy.replies.conversing)
+    (history,) = await ledger.histories([question], at)
+    return _judge(here, name, facts, history, at, "a message file")
+
+
+async def _explain_sender(
+    here: place.Place, ledger: Ledger | None, sender: str, at: datetime
+) -> Explained:
+    """Judge a plain message from an address as if it arrived at that instant."""
+    policy = here.loaded.policy
+    address = facts_room.normal_address(sender)
+    if not address:
+        raise ConfigurationError(f"{sender}: not an e-mail address")
+    mailbox = policy.mailboxes[0]
+    raw = (
+        f"Return-Path: <{address}>\r\nFrom: <{address}>\r\nTo: <{mailbox.addresses[0]}>\r\n"
+        f"Message-ID: <explain@{address.rpartition('@')[2]}>\r\nSubject: \r\n"
+    ).encode("ascii")
+    message = Message(
+        key=MessageKey(mailbox=mailbox.name, uidvalidity=1, uid=1),
+        header=raw,
+        header_cut=False,
+        internal_at=at,
+        size=len(raw),
+        flags=frozenset(),
+    )
+    facts = facts_room.observe(message, policy, Identity(mailbox=mailbox.name, secret=_secret(here)))
+    if facts.client:
+        facts = plain_facts(policy, facts.client, address)
+    history = History()
+    if ledger is not None:
+        question = HistoryQuestion(facts=facts, arrived_at=at, conversing_since=at - policy.replies.conversing)
+        (history,) = await ledger.histories([question], at)
+    return _judge(here, mailbox.name, facts, history, at, f"a plain message from {address}")
+
+
+def _judge(here: place.Place, mailbox: str, facts: Facts, history: History, at: datetime, title: str) -> Explained:
+    policy = here.loaded.policy
+    key = MessageKey(mailbox=mailbox, uidvalidity=1, uid=1)
+    case = Case(message=key, facts=facts, history=history, arrived_at=at, now_at=at)
+    return _from_verdict(here, case, decide.decide(case, policy), title)
+
+
+def _from_verdict(here: place.Place, case: Case, verdict: Verdict, title: str) -> Explained:
+    policy = here.loaded.policy
+    plan = make_plan(case, verdict, policy, Identity(mailbox=case.message.mailbox, secret=_secret(here)))
+    text = reply_text(case, verdict, policy)
+    folder = next((effect.folder for effect in plan.effects if isinstance(effect, FileMessage)), None)
+    facts = {
+        field.name: _plain(getattr(case.facts, field.name))
+        for field in fields(case.facts)
+        if field.name != "fingerprint" and getattr(case.facts, field.name) not in ("", (), False, None)
+    }
+    return Explained(
+        title=title,
+        facts={**facts, "arrived_at": _iso(case.arrived_at)},
+        trail=[{"rule": step.rule, "held": step.held, "detail": step.detail} for step in verdict.trail],
+        steps=verdict.due.steps if verdict.due is not None else (),
+        reason=str(verdict.reason),
+        reply="short" if verdict.reply is ReplyKind.STRANGER else str(verdict.reply),
+        due_at=verdict.due.due_at if verdict.due is not None else None,
+        window=verdict.placement.window,
+        folder=folder,
+        client=case.facts.client or None,
+        topic=case.facts.topic or None,
+        text=f"Subject: {text.subject}\n\n{text.body}" if text is not None else None,
+    )
+
+
+async def _explain_in_mailbox(here: place.Place, ledger: SqliteLedger, message_id: str, at: datetime) -> Explained:
+    """Look for a message that the ledger does not know in the mailboxes, and judge it as if it came now."""
+    for settings in here.loaded.settings.mailboxes:
+        mailbox = build_mailbox(settings, here.loaded, os.environ, read_only=True)
+        engine = Engine(
+            mailbox=mailbox,
+            outbox=build_outbox(settings, here.loaded, os.environ),
+            ledger=ledger,
+            clock=SystemClock(),
+            rules=Rules(policy=here.loaded.policy),
+            secret=_secret(here),
+            lock=asyncio.Lock(),
+            alert=_no_alert,
+        )
+        try:
+            await mailbox.open()
+            uid = await mailbox.find(message_id)
+            if uid is None:
+                continue
+            messages = await mailbox.fetch([uid])
+            for item in await engine.assess(messages, {}, at, fresh=True):
+                return _from_verdict(here, item.case, item.verdict, f"{message_id}, not decided yet")
+        finally:
+            await mailbox.close()
+    raise PermanentError(f"{message_id}: neither the ledger nor an INBOX knows this message")
+
+
+async def _no_alert(text: str) -> None:
+    raise TemporaryError(f"explain alerts nobody: {text}")
+
+
+def _secret(here: place.Place) -> bytes:
+    try:
+        return (here.state / "secret").read_bytes()
+    except OSError:
+        return b"no installation here"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    if isinstance(value, datetime):
+        return _iso(value)
+    return str(value)
+
+
+def _show(console: Console, one: Explained, policy: Policy) -> None:
+    zone = policy.owner.zone
+    console.rule(one.title, align="left")
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for name, value in one.facts.items():
+        table.add_row(name, value)
+    console.print("[bold]Facts[/bold]")
+    console.print(table)
+    console.print("\n[bold]Rules, in order; the first that holds decides[/bold]")
+    rules = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for step in one.trail:
+        rules.add_row("yes" if step["held"] else "no", str(step["rule"]), str(step["detail"]))
+    console.print(rules)
+    console.print(f"\nReason: [bold]{one.reason}[/bold]; reply: {one.reply}; folder: {one.folder or 'stays in INBOX'}")
+    if one.due_at is not None:
+        console.print(f"\n[bold]Due {say_when(one.due_at, zone)}[/bold]")
+        for line in one.steps:
+            console.print(f"  {line}")
+        if one.client:
+            there = policy.client(one.client).zone
+            console.print(f"  In the client's clock: {say_when(one.due_at, there)}.")
+    if one.text is not None:
+        console.print(Panel(one.text.rstrip(), title="the reply", title_align="left"))
+    console.print()
+

@@ -1,0 +1,66 @@
+"""Where a command stands: which files it reads, which ledger, and as whom.
+
+A command started as root takes on the identity of the state directory's owner before it opens the ledger, so that
+``sudo responder status`` leaves every file in it owned by the service.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from responder import config
+from responder.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from responder.config import Loaded
+
+LEDGER = "ledger.sqlite3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The configuration that was read and the state directory that goes with it."""
+
+    loaded: Loaded
+    state: Path
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's file; it need not exist."""
+        return self.state / LEDGER
+
+
+def find_place(config_path: Path | None, state_path: Path | None) -> Place:
+    """Read the configuration and find the state directory; raises ConfigurationError with every fault."""
+    path = config.find(config_path, os.environ)
+    loaded = config.load(path)
+    return Place(loaded=loaded, state=config.state_directory(state_path, os.environ, path))
+
+
+def make_state(state: Path) -> None:
+    """Make the state directory, mode 0700, if it is not there."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{state}: the state directory cannot be made ({error.strerror})") from error
+    if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{state}: the state directory is not yours; name another with --state")
+
+
+def take_on_identity(state: Path) -> None:
+    """As root, become the owner of the state directory; otherwise nothing."""
+    if os.geteuid() != 0:
+        return
+    try:
+        owner = state.stat()
+    except OSError:
+        return
+    if owner.st_uid == 0:
+        return
+    os.setgroups([])
+    os.setgid(owner.st_gid)
+    os.setuid(owner.st_uid)

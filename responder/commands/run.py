@@ -1,0 +1,134 @@
+"""``responder run``: the daemon, one pass of it (``--once``), or its decisions only (``--dry-run``)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from responder.adapters.clock import SystemClock
+from responder.adapters.ledger import SqliteLedger
+from responder.commands import logs, place
+from responder.commands.when import parse_when, say_short, say_when
+from responder.core import facts as facts_room
+from responder.core.model import FileMessage, ReplyKind
+from responder.daemon import Daemon, build_mailbox, build_outbox, only_one
+from responder.engine import Engine, Rules
+from responder.errors import TemporaryError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from responder.engine import Assessed
+
+#: So many of the newest messages are looked at by a dry run where no run has set a baseline yet.
+_NEWEST = 50
+
+
+def run(config_path: Path | None, state_path: Path | None, *, once: bool, verbose: bool) -> int:
+    """Run the daemon until it is told to stop, or one pass of it; returns the exit status."""
+    here = place.find_place(config_path, state_path)
+    place.make_state(here.state)
+    place.take_on_identity(here.state)
+    logs.configure(verbose=verbose)
+    for warning in here.loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+    async def go() -> None:
+        daemon = Daemon(here.loaded, state=here.state, clock=SystemClock(), environ=os.environ)
+        await (daemon.once() if once else daemon.run())
+
+    with only_one(here.state):
+        asyncio.run(go())
+    return 0
+
+
+def dry_run(config_path: Path | None, state_path: Path | None, at_words: str | None) -> int:
+    """Decide about what lies in INBOX and print it; touch neither server nor ledger."""
+    here = place.find_place(config_path, state_path)
+    zone = here.loaded.policy.owner.zone
+    at = parse_when(at_words, zone) if at_words else None
+    return asyncio.run(_dry_run(here, at))
+
+
+async def _dry_run(here: place.Place, at: datetime | None) -> int:
+    zone = here.loaded.policy.owner.zone
+    now_at = at or SystemClock().now()
+    console = Console(highlight=False)
+    console.print(f"As if it were {say_when(now_at, zone)}; nothing is sent, moved or remembered.")
+    if here.ledger.exists():
+        place.take_on_identity(here.state)
+        ledger = SqliteLedger.read(here.ledger)
+    else:
+        ledger = SqliteLedger.memory()
+        console.print(f"No run has been here yet: the newest {_NEWEST} messages are looked at.")
+    total = 0
+    try:
+        for settings in here.loaded.settings.mailboxes:
+            mailbox = build_mailbox(settings, here.loaded, os.environ, read_only=True)
+            engine = Engine(
+                mailbox=mailbox,
+                outbox=build_outbox(settings, here.loaded, os.environ),
+                ledger=ledger,
+                clock=SystemClock(),
+                rules=Rules(policy=here.loaded.policy),
+                secret=_secret(here.state),
+                lock=asyncio.Lock(),
+                alert=_no_alert,
+            )
+            try:
+                inbox = await mailbox.open()
+                state = await ledger.mailbox(settings.name)
+                start = state.baseline_uid if state is not None else max(inbox.uidnext - _NEWEST, 1)
+                if at is not None:
+                    start = 1
+                _, uids = await mailbox.scan(start)
+                messages = await mailbox.fetch(uids[-1000:])
+                prints = [facts_room.fingerprint(message.header, message.size) for message in messages]
+                known = {} if at is not None else await ledger.known(prints)
+                assessed = await engine.assess(messages, known, now_at, fresh=at is not None)
+                total += len(assessed)
+                console.print(_table(settings.name, assessed, here))
+            finally:
+                await mailbox.close()
+    finally:
+        await ledger.close()
+    console.print(f"{total} messages looked at.")
+    return 0
+
+
+async def _no_alert(text: str) -> None:
+    raise TemporaryError(f"a dry run alerts nobody: {text}")
+
+
+def _secret(state: Path) -> bytes:
+    """Return the installation's secret if it can be read; a dry run makes none."""
+    try:
+        return (state / "secret").read_bytes()
+    except OSError:
+        return b"dry run: no installation here"
+
+
+def _table(name: str, assessed: list[Assessed], here: place.Place) -> Table:
+    zone = here.loaded.policy.owner.zone
+    table = Table(title=name, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for heading in ("arrived", "sender", "client", "reason", "reply", "due", "folder"):
+        table.add_column(heading)
+    for item in assessed:
+        verdict = item.verdict
+        folder = next((e.folder for e in item.plan.effects if isinstance(e, FileMessage)), "stays in INBOX")
+        table.add_row(
+            say_short(item.entry.arrived_at, zone),
+            item.facts.address or "–",
+            item.facts.client or "–",
+            str(verdict.reason),
+            "" if verdict.reply is ReplyKind.NONE else str(verdict.reply),
+            say_short(verdict.due.due_at, zone) if verdict.due is not None else "",
+            folder,
+        )
+    return table

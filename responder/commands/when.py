@@ -1,0 +1,77 @@
+"""Times as a person writes them on the command line, echoed back in full."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from responder.adapters.clock import SystemClock
+from responder.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+#: Enough for any phrase that means an instant; longer input only costs time.
+_LONGEST = 100
+
+
+def parse_when(words: str, zone: ZoneInfo) -> datetime:
+    """Return the instant that the words mean in the zone, in UTC.
+
+    A time without a date that could be past or future is taken as past for "yesterday" and its like, else as the
+    nearest one to come. Raises ConfigurationError with examples when the words mean nothing.
+    """
+    try:
+        exact = datetime.fromisoformat(words)
+    except ValueError:
+        pass
+    else:
+        return _utc(exact, zone)
+    import dateparser  # noqa: PLC0415 - heavy, and only wanted here
+
+    base = SystemClock().now().astimezone(zone).replace(tzinfo=None)
+    parsed = dateparser.parse(
+        words[:_LONGEST],
+        languages=["ru", "en"],
+        settings={
+            "RELATIVE_BASE": base,
+            "PREFER_DATES_FROM": "future",
+            "RETURN_AS_TIMEZONE_AWARE": False,
+            "DATE_ORDER": "DMY",
+        },
+    )
+    if parsed is None:
+        raise ConfigurationError(
+            f'"{words}" is no time I know: write "saturday 23:40", «вчера в 22:15» or 2026-11-28T23:40'
+        )
+    return _utc(parsed, zone)
+
+
+def _utc(local: datetime, zone: ZoneInfo) -> datetime:
+    aware = local if local.tzinfo is not None else local.replace(tzinfo=zone)
+    return aware.astimezone(UTC)
+
+
+def say_when(at: datetime, zone: ZoneInfo) -> str:
+    """Say an instant in full: "Saturday, 28 November 2026, 23:40 (Europe/Moscow)"."""
+    from babel.dates import format_datetime  # noqa: PLC0415
+
+    local = at.astimezone(zone)
+    return f"{format_datetime(local, 'EEEE, d MMMM y, HH:mm', locale='en')} ({zone.key})"
+
+
+def say_short(at: datetime, zone: ZoneInfo) -> str:
+    """Say an instant briefly: "Sat 28 Nov 23:40"."""
+    from babel.dates import format_datetime  # noqa: PLC0415
+
+    return format_datetime(at.astimezone(zone), "EEE d MMM HH:mm", locale="en")
+
+
+def say_span(length: timedelta) -> str:
+    """Say a length: "3 min", "2 h 05 min", "4 days"."""
+    minutes = int(length.total_seconds() // 60)
+    if minutes < 60:  # noqa: PLR2004
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 1440} days"

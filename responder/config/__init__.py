@@ -1,0 +1,89 @@
+"""The configuration: TOML files → ``Settings`` (accounts, secrets, alerts) and ``Policy`` (the rules).
+
+For the daemon and the commands. A bad file is told completely: every fault at once, each with its file, line and
+path, what is wrong and what is allowed. What ``load`` returns needs no further check.
+
+The rooms: ``places`` (which file), ``book`` and ``lines`` (reading, faults), ``values`` and ``tables`` (the types),
+``shapes`` (data → tables, faults of form), ``spelling`` and ``schedules`` (how a person writes), ``rules`` (tables
+→ values), ``checks`` and ``outlook`` (what spans several tables), ``schema`` (for editors). Only ``load`` and
+``json_schema`` need pydantic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from responder.config.places import ABSENCES, CLIENTS, Stamp, find, stamp, state_directory
+from responder.config.settings import (
+    ConfigProblems,
+    Loaded,
+    MailboxSettings,
+    Problem,
+    SecretRef,
+    Server,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "ConfigProblems",
+    "Loaded",
+    "MailboxSettings",
+    "Problem",
+    "SecretRef",
+    "Server",
+    "Settings",
+    "Stamp",
+    "find",
+    "json_schema",
+    "load",
+    "stamp",
+    "state_directory",
+]
+
+
+def load(path: Path) -> Loaded:
+    """Read the file, and ``clients.toml`` beside it if there is one.
+
+    Raises:
+        ConfigProblems: there are faults; all of them are in it, and nothing may be started.
+    """
+    # These bring pydantic along, 0.2 s that `find` and the settings' types can do without.
+    from responder.config import checks, outlook, rules, shapes  # noqa: PLC0415
+    from responder.config.book import Book  # noqa: PLC0415
+    from responder.config.tables import ClientsFile, File  # noqa: PLC0415
+
+    book = Book(path=path, clients_path=path.parent / CLIENTS)
+    book.main = book.open(path)
+    if book.clients_path.exists():
+        book.clients = book.open(book.clients_path)
+    if (absences := path.parent / ABSENCES).exists():
+        book.file_problem(
+            absences, "absences cannot be planned yet: remove this file, and write dates into [hours]"
+        )
+    more = shapes.read(ClientsFile, book.clients.data, book.in_clients).clients if book.clients else {}
+    if book.main is None:
+        raise ConfigProblems(book.sorted(book.problems))
+    tables = shapes.read(File, book.main.data, book.complain)
+    for key in more:
+        if key in tables.clients:
+            book.in_clients(
+                ("clients", key), f"this client stands in {book.line(('clients', key))} too: one file only"
+            )
+    clients = tables.clients | {key: client for key, client in more.items() if key not in tables.clients}
+    policy = rules.policy(tables, clients, book.complain)
+    checks.check(book, tables, clients, policy)
+    outlook.check(book, policy)
+    if book.problems:
+        raise ConfigProblems(book.sorted(book.problems))
+    files = (path, book.clients_path) if book.clients else (path,)
+    return Loaded(settings=rules.settings(tables, path, files), policy=policy, warnings=book.sorted(book.warnings))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of ``config.toml``, for editors; the one shipped is ``responder.schema.json``."""
+    from responder.config.schema import build  # noqa: PLC0415 - brings pydantic along
+
+    return build()

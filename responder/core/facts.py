@@ -1,0 +1,340 @@
+"""A message's facts: what it says of itself, read once, safely, without any judgement about time.
+
+Promises to the engine that `observe` never raises, whatever the bytes: what cannot be read becomes `unreadable`,
+and an unreadable message is never answered. Nothing in a header can make a message more welcome: every doubt about
+the sender, a robot's sign or the trusted server's verdict ends in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+from weakref import WeakKeyDictionary
+
+from responder.core import authres, automatic
+from responder.core.address import MOST_MAILBOXES, normal_address, read_mailboxes, without_tags
+from responder.core.bounce import failed_recipient
+from responder.core.header import MOST_HEADER, Fields, clean, decoded, instant, message_ids, split_fields
+from responder.core.mime import Text, first_text, is_encrypted, split_message
+from responder.core.model import Dmarc, Facts
+from responder.core.ours import derive_message_id, fingerprint, fingerprint_of, is_ours, looks_ours
+from responder.core.subject import quotable
+from responder.core.text import html_text, new_text
+from responder.core.topics import TopicWords, find_topic, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from responder.core.model import Client, MailboxRules, Message, Policy
+
+__all__ = [
+    "HEADER_FIELDS",
+    "TRUST_FIELDS",
+    "Identity",
+    "SentFacts",
+    "derive_message_id",
+    "fingerprint",
+    "is_ours",
+    "normal_address",
+    "observe",
+    "read_sent",
+    "split_message",
+    "wants_body",
+]
+
+HEADER_FIELDS: tuple[str, ...] = (
+    *(
+        "Message-ID",
+        "Date",
+        "Subject",
+        "To",
+        "Cc",
+        "Resent-To",
+        "Resent-Cc",
+        "Resent-Bcc",
+        "In-Reply-To",
+        "References",
+    ),
+    *("MIME-Version", "Content-Transfer-Encoding"),
+    *automatic.FIELDS,
+)
+"""The header fields that facts are read from: what the mailbox asks the server for."""
+
+TRUST_FIELDS: tuple[str, ...] = ("Received", "Authentication-Results")
+"""Asked for as well where the mailbox has a ``trusted_authserv_id``."""
+
+_MOST_REFERENCES = 20  # the first and the last ones: RFC 5537 section 3.4.4 shortens a thread's list like this
+_MOST_REFERS_TO = 100
+_MOST_PATH = 320  # characters of a Return-Path in the log
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are: the mailbox's name in the configuration, and the secret of this installation."""
+
+    mailbox: str
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentFacts:
+    """What a message of the Sent folder says of itself.
+
+    ``recipients`` are the normal addresses of To, Cc and Bcc. ``automatic``: no person wrote it, or it bears the
+    form of our own ids. ``dated_at`` is the Date field's instant, None if unreadable.
+    """
+
+    message_id: str
+    refers_to: tuple[str, ...]
+    recipients: tuple[str, ...]
+    automatic: bool
+    dated_at: datetime | None
+
+
+# --------------------------------------------------------------------------------------------- index
+
+
+_NO_MAILBOX: tuple[MailboxRules | None, dict[str, str]] = (None, {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """A policy, turned round for look-ups."""
+
+    own: frozenset[str]
+    by_address: dict[str, Client]
+    by_domain: dict[str, Client]
+    by_key: dict[str, Client]
+    topics: tuple[TopicWords, ...]
+    mailboxes: dict[str, tuple[MailboxRules, dict[str, str]]]
+
+    def is_own(self, address: str) -> bool:
+        """Tell whether it is an address of the owner, with or without a "+tag"."""
+        return address in self.own or ("+" in address and without_tags(address) in self.own)
+
+
+_INDEXES: WeakKeyDictionary[Policy, _Index] = WeakKeyDictionary()
+
+
+def _index(policy: Policy) -> _Index:
+    index = _INDEXES.get(policy)
+    if index is None:
+        mailboxes = {
+            rules.name: (rules, {normal_address(address): address for address in rules.addresses})
+            for rules in policy.mailboxes
+        }
+        own = {address for _, addresses in mailboxes.values() for address in addresses} | policy.owner.also
+        index = _Index(
+            own=frozenset(own - {""}),
+            by_address={address: client for client in policy.clients for address in client.addresses},
+            by_domain={domain: client for client in policy.clients for domain in client.domains},
+            by_key={client.key: client for client in policy.clients},
+            topics=prepare(policy.topics),
+            mailboxes=mailboxes,
+        )
+        _INDEXES[policy] = index
+    return index
+
+
+# -------------------------------------------------------------------------------------------- reading
+
+
+def observe(message: Message, policy: Policy, identity: Identity) -> Facts:
+    """Read a message's facts. Never raises: what goes wrong makes the message `unreadable`.
+
+    Without ``message.body`` the facts that hang on it (topic by text, parts, bounces) are left at their defaults.
+    """
+    fields = split_fields(message.header)
+    mark = fingerprint_of(fields, message.size)
+    try:
+        return _observe(message, fields, mark, policy, identity)
+    except Exception as error:  # noqa: BLE001 - the promise: hostile bytes meet a defect of ours or of a library
+        return Facts(fingerprint=mark, unreadable=f"reading it failed ({type(error).__name__})")
+
+
+def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identity: Identity) -> Facts:
+    index = _index(policy)
+    body = message.body
+    address, unreadable = _sender(fields)
+    if message.header_cut or len(message.header) > MOST_HEADER:
+        address, unreadable = "", "the header is longer than 64 KB"
+    own = _own_field(fields, index)
+    sign = automatic.sign_of_robot(fields) or automatic.sign_in_parts((body.parts or ()) if body else ())
+    bounced = ""
+    if body is not None and automatic.is_report(sign):
+        bounced = failed_recipient(fields, body.beginning, lambda found: is_ours(identity.secret, found))
+    client, by_domain = _client(address, index)
+    return_path = _return_path(fields)
+    rules, addresses = index.mailboxes.get(identity.mailbox, _NO_MAILBOX)
+    to, cc = _recipients(fields, ("to",)), _recipients(fields, ("cc",))
+    ids = message_ids(fields.first("message-id")) if len(fields.all("message-id")) == 1 else []
+    message_id = ids[0] if len(ids) == 1 else ""
+    reply_to, references = _thread(fields)
+    subject = decoded(fields.first("subject"))
+    topic = because = ""
+    encrypted = quirk = False
+    if not (own or sign or unreadable):
+        topic, because, encrypted, quirk = _topic(message, fields, subject, index)
+    return Facts(
+        fingerprint=mark,
+        message_id=message_id,
+        references=_shortened([found for found in references or reply_to[:1] if found != message_id]),
+        refers_to=tuple(dict.fromkeys((*reply_to, *references[-_MOST_REFERS_TO:])))[:_MOST_REFERS_TO],
+        address=address,
+        unreadable=unreadable,
+        return_path=return_path,
+        own=own,
+        automatic=sign,
+        bounce_of_ours=bounced,
+        answers_ours=any(is_ours(identity.secret, found) for found in reply_to or references[-1:]),
+        client=client.key if client else "",
+        by_domain=by_domain,
+        return_path_is_clients=_is_clients(return_path or "", address, client),
+        addressed=_addressed((*to, *cc), addresses),
+        named_in=_named_in(fields, index, to, cc),
+        others_in_to=any(not index.is_own(other) for other in to),
+        dmarc=_dmarc(fields, rules, address),
+        dated_at=instant(fields.first("date")),
+        subject=subject,
+        quotable_subject=quotable(subject),
+        topic=topic,
+        topic_because=because,
+        encrypted=encrypted,
+        text_read=body is not None,
+        quirk=quirk or (body is not None and body.parts is None),
+    )
+
+
+def _sender(fields: Fields) -> tuple[str, str]:
+    """Return the single From address and "", or "" and why there is none."""
+    values = fields.all("from")
+    if len(values) != 1:
+        return "", "there are several From fields" if values else "there is no From field"
+    read = read_mailboxes(values[0].decode("utf-8", "replace"))
+    if read.broken:
+        return "", "the From field's parentheses do not pair up"
+    if read.grouped:
+        return "", "the From field names a group"
+    if len(read.addresses) != 1:
+        return "", "the From field names several senders" if read.addresses else "the From field is empty"
+    address = read.addresses[0]
+    return address, "" if address else "the From field does not read as one address"
+
+
+def _return_path(fields: Fields) -> str | None:
+    values = [value.strip(b"<> \t") for value in fields.all("return-path")]
+    if not values:
+        return None
+    return clean(values[0].decode("utf-8", "replace"), _MOST_PATH) if all(values) else ""
+
+
+def _own_field(fields: Fields, index: _Index) -> str:
+    for name in ("From", "Sender", "Return-Path"):
+        for value in fields.all(name.lower()):
+            if any(map(index.is_own, read_mailboxes(value.decode("utf-8", "replace")).addresses)):
+                return name
+    return ""
+
+
+def _client(address: str, index: _Index) -> tuple[Client | None, bool]:
+    """Return the client and whether only the domain told: an exact address beats a domain."""
+    if not address:
+        return None, False
+    if (client := index.by_address.get(address)) is not None:
+        return client, False
+    client = index.by_domain.get(address.rpartition("@")[2])
+    return client, client is not None
+
+
+def _is_clients(return_path: str, address: str, client: Client | None) -> bool:
+    path = normal_address(return_path)
+    if not path:
+        return False
+    if client is None:
+        return bool(address) and address in {path, without_tags(path)}
+    return bool(client.addresses & {path, without_tags(path)}) or path.rpartition("@")[2] in client.domains
+
+
+def _recipients(fields: Fields, names: Iterable[str]) -> tuple[str, ...]:
+    found: list[str] = []
+    for value in [value for name in names for value in fields.all(name)]:
+        found += read_mailboxes(value.decode("utf-8", "replace")).addresses
+        if len(found) >= MOST_MAILBOXES:
+            break
+    return tuple(found)
+
+
+def _addressed(listed: Iterable[str], addresses: dict[str, str]) -> str:
+    """Return the first listed address that is one of this mailbox's, as the owner wrote it; "" if none is."""
+    for address in listed:
+        if address and (written := addresses.get(address) or addresses.get(without_tags(address))):
+            return written
+    return ""
+
+
+def _named_in(fields: Fields, index: _Index, to: tuple[str, ...], cc: tuple[str, ...]) -> Literal["", "to", "cc"]:
+    if any(map(index.is_own, (*to, *_recipients(fields, ("resent-to",))))):
+        return "to"
+    return "cc" if any(map(index.is_own, (*cc, *_recipients(fields, ("resent-cc", "resent-bcc"))))) else ""
+
+
+def _dmarc(fields: Fields, rules: MailboxRules | None, address: str) -> Dmarc:
+    if rules is None:
+        return Dmarc.NOT_ASKED
+    return authres.trusted_dmarc(fields, rules.trusted_authserv_id, address.rpartition("@")[2])
+
+
+def _thread(fields: Fields) -> tuple[list[str], list[str]]:
+    """Return the ids in In-Reply-To and those in References, each oldest first."""
+    replied = [found for raw in fields.all("in-reply-to") for found in message_ids(raw)]
+    return replied, [found for raw in fields.all("references") for found in message_ids(raw)]
+
+
+def _shortened(ids: Iterable[str]) -> tuple[str, ...]:
+    unique = tuple(dict.fromkeys(ids))
+    return unique if len(unique) <= _MOST_REFERENCES else (unique[0], *unique[1 - _MOST_REFERENCES :])
+
+
+def _topic(message: Message, fields: Fields, subject: str, index: _Index) -> tuple[str, str, bool, bool]:
+    """Return the topic's key, what decided, whether it is encrypted, and whether reading the body failed."""
+    body = message.body
+    try:
+        found = first_text(fields, body.beginning) if body is not None else Text()
+        if is_encrypted(fields, body, found.content):
+            return "", "", True, False
+        text = new_text(html_text(found.content) if found.html else found.content)
+    except Exception:  # noqa: BLE001 - the body's defect must not cost the facts of the header
+        return "", "", False, True
+    parts = (body.parts or ()) if body is not None else ()
+    return *find_topic(index.topics, subject, text, parts), False, False
+
+
+def wants_body(facts: Facts, policy: Policy) -> bool:
+    """Tell, before the body was fetched, whether it could change a fact that matters.
+
+    It can for a letter that may be answered (its topic; an invitation shows only in the structure), and for a
+    delivery report, which may be about a reply of ours.
+    """
+    if facts.text_read:
+        return False
+    if automatic.is_report(facts.automatic):
+        return not facts.own
+    if facts.own or facts.automatic or facts.unreadable or facts.dmarc in {Dmarc.FAIL, Dmarc.SEVERAL}:
+        return False
+    return bool(facts.client) or (policy.replies.strangers == "short" and facts.dmarc is Dmarc.PASS)
+
+
+def read_sent(header: bytes) -> SentFacts:
+    """Read a message of the Sent folder, for what the owner has written to whom. Never raises."""
+    fields = split_fields(header)
+    ids = message_ids(fields.first("message-id"))
+    replied, references = _thread(fields)
+    recipients = _recipients(fields, ("to", "cc", "bcc"))
+    return SentFacts(
+        message_id=ids[0] if ids else "",
+        refers_to=tuple(dict.fromkeys((*replied, *references[-_MOST_REFERS_TO:])))[:_MOST_REFERS_TO],
+        recipients=tuple(dict.fromkeys(address for address in recipients if address)),
+        automatic=bool(automatic.sign_of_robot(fields)) or any(map(looks_ours, ids)),
+        dated_at=instant(fields.first("date")),
+    )

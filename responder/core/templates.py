@@ -1,0 +1,192 @@
+"""Templates: text that the owner may write, kept so small a language that it can do no harm.
+
+For ``compose``. A template that ``compiled`` accepts cannot loop without end, grow without bound, reach an
+attribute or name a variable that does not exist: it is read as a tree first, and only what a letter needs is let
+through (output, ``if``, ``for``, comparisons, a few filters). The sandbox stands behind it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from responder.core.phrases import VARIABLES
+from responder.core.words import lexicon
+from responder.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jinja2 import Template
+
+    from responder.core.model import Policy
+
+# What each template may name. A stranger is told nothing that could be a name or an hour.
+TEMPLATE_VARIABLES = {
+    "full": frozenset(VARIABLES),
+    "short": frozenset(VARIABLES),
+    "stranger": frozenset[str](),
+    "subject": frozenset({"original"}),
+}
+
+# A reply fits a phone screen; what is longer than this is a mistake, or a message that hurts its reader.
+TEXT_LIMIT = 8_000
+# Two loops, one in the other, already print every channel for every channel.
+_LOOP_DEPTH = 2
+# A long separator, joined into a text again and again, would grow it without bound.
+_SEPARATOR_LIMIT = 20
+
+_FILTERS = frozenset({"upper", "lower", "capitalize", "title", "trim", "join", "first", "last", "length"})
+_LOOP_FIELDS = frozenset({"first", "last", "index", "index0", "length", "revindex", "revindex0"})
+_NODES = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Const,
+    nodes.If,
+    nodes.For,
+    nodes.Filter,
+    nodes.Test,
+    nodes.Not,
+    nodes.And,
+    nodes.Or,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.CondExpr,
+    nodes.Concat,
+    nodes.List,
+    nodes.Tuple,
+    nodes.Getattr,
+)
+_TAG_ALONE = re.compile(r"^[ \t]*(\{%[^\n]*?)(-?%\})[ \t]*\n", re.MULTILINE)
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+_environment = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined,
+    autoescape=False,  # plain text, never HTML
+    trim_blocks=False,
+    lstrip_blocks=True,
+    cache_size=0,
+)
+_environment.globals.clear()  # pyright: ignore[reportUnknownMemberType] - Jinja2 types it as a bare dict
+_environment.filters = {name: each for name, each in _environment.filters.items() if name in _FILTERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A template that may be rendered, and the variables it names."""
+
+    template: Template
+    uses: frozenset[str]
+
+    def render(self, values: Mapping[str, object]) -> str:
+        """Return the text: no blank at a line's end, at most one empty line in a row, none at either end.
+
+        Raises ConfigurationError when the template cannot be rendered or its text is too long.
+        """
+        try:
+            text = self.template.render(values)
+        except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+            raise ConfigurationError(f"it cannot be rendered: {error}") from error
+        if len(text) > TEXT_LIMIT:
+            raise ConfigurationError(f"its text has {len(text):,} characters; allowed are {TEXT_LIMIT:,}")
+        return _BLANK_LINES.sub("\n\n", "\n".join(line.rstrip() for line in text.split("\n"))).strip()
+
+
+def template(policy: Policy, language: str, key: str) -> Compiled:
+    """Return the owner's template of that key, or else the built-in one; ConfigurationError if it is no good."""
+    own = policy.templates.get(language, {}).get(key)
+    return compiled(lexicon(language).templates[key] if own is None else own, TEMPLATE_VARIABLES[key])
+
+
+@lru_cache(maxsize=256)
+def compiled(source: str, variables: frozenset[str]) -> Compiled:
+    """Return the template; ConfigurationError says what is wrong with it.
+
+    A tag that stands alone on its line leaves no line behind.
+    """
+    # The line break goes inside the tag: it is not printed, and line numbers in errors stay true.
+    source = _TAG_ALONE.sub(r"\1\n\2", source.replace("\r\n", "\n"))
+    try:
+        tree = _environment.parse(source)
+        uses = _Reader(variables).read(tree)
+        template = _environment.from_string(tree)
+    except TemplateError as error:
+        line = getattr(error, "lineno", None)
+        raise ConfigurationError(f"line {line}: {error.message}" if line else str(error)) from error
+    except RecursionError as error:
+        raise ConfigurationError("it is nested too deeply") from error
+    return Compiled(template=template, uses=uses)
+
+
+class _Reader:
+    """Walks a template's tree and refuses what a letter does not need."""
+
+    def __init__(self, variables: frozenset[str]) -> None:
+        self._variables = variables
+        self._uses: set[str] = set()
+
+    def read(self, tree: nodes.Template) -> frozenset[str]:
+        """Return the variables that the tree names; ConfigurationError at the first thing that is not allowed."""
+        self._read(tree, frozenset(), 0)
+        return frozenset(self._uses)
+
+    def _read(self, node: nodes.Node, local: frozenset[str], depth: int) -> None:
+        """Read a node; ``local`` are the names its loops give, ``depth`` is their number."""
+        if not isinstance(node, _NODES):
+            raise _refused(node, f"{type(node).__name__.lower()} is not allowed in a text")
+        if isinstance(node, nodes.For):
+            self._read_for(node, local, depth)
+            return
+        if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in local:
+            if node.name not in self._variables:
+                raise _refused(node, _unknown("variable", node.name, self._variables))
+            self._uses.add(node.name)
+        elif isinstance(node, nodes.Filter):
+            _read_filter(node)
+        elif isinstance(node, nodes.Getattr):
+            loop = isinstance(node.node, nodes.Name) and node.node.name == "loop"
+            if not loop or node.attr not in _LOOP_FIELDS:
+                raise _refused(node, f"{node.attr!r}: a variable is plain text and has no parts")
+        for child in node.iter_child_nodes():
+            self._read(child, local, depth)
+
+    def _read_for(self, node: nodes.For, local: frozenset[str], depth: int) -> None:
+        if depth == _LOOP_DEPTH:
+            raise _refused(node, "loops are nested too deeply")
+        if node.recursive:
+            raise _refused(node, "a recursive loop is not allowed")
+        self._read(node.iter, local, depth)
+        inside = local | {"loop"} | {name.name for name in node.find_all(nodes.Name) if name.ctx == "store"}
+        for child in (*node.body, *node.else_, *([node.test] if node.test else ())):
+            self._read(child, inside, depth + 1)
+
+
+def _read_filter(node: nodes.Filter) -> None:
+    if node.name not in _FILTERS:
+        raise _refused(node, _unknown("filter", node.name, _FILTERS))
+    if node.kwargs or node.dyn_args or node.dyn_kwargs:
+        raise _refused(node, f"the filter {node.name!r} takes no named arguments here")
+    if node.name == "join" and not isinstance(node.node, nodes.Name):
+        raise _refused(node, "join is for a variable: {{ channels | join(', ') }}")
+    for argument in node.args:
+        if not isinstance(argument, nodes.Const) or len(str(argument.value)) > _SEPARATOR_LIMIT:
+            raise _refused(node, f"the filter {node.name!r} takes a text of at most {_SEPARATOR_LIMIT} characters")
+
+
+def _refused(node: nodes.Node, text: str) -> ConfigurationError:
+    return ConfigurationError(f"line {node.lineno}: {text}")
+
+
+def _unknown(kind: str, name: str, allowed: frozenset[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(allowed), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    listed = ", ".join(sorted(allowed)) or "none"
+    return f"unknown {kind} {name!r}; allowed: {listed}{hint}"

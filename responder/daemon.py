@@ -1,0 +1,447 @@
+"""Keeps the line moving: one task per mailbox, timers, signals, reload, and what systemd is told.
+
+What it promises: a dead session is rebuilt with a growing, jittered delay; a bad file on reload leaves the old rules
+in force and says so; the watchdog is fed only while every mailbox moves; a stop finishes the round it is in, so that
+no reply is cut in two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import random
+import secrets
+import signal
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from responder import config
+from responder.adapters.alerts import alert
+from responder.adapters.auth import read_secret
+from responder.adapters.ledger import SqliteLedger
+from responder.adapters.mailbox import ImapMailbox
+from responder.adapters.notify import Notifier
+from responder.adapters.outbox import SmtpOutbox
+from responder.core.facts import HEADER_FIELDS, TRUST_FIELDS
+from responder.engine import Engine, Rules
+from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from responder.config import Loaded, MailboxSettings
+    from responder.ports import Clock, Mailbox, Outbox
+
+#: The first delay after a lost session, and the longest; doubled each time, with jitter so that several do not knock
+#: at once.
+BACKOFF_FIRST = 1.0
+BACKOFF_LONGEST = 300.0
+#: After a refused login: providers lock accounts that are tried too often.
+LOGIN_BACKOFF = 900.0
+#: How long a round, a connection or one wait may last before the mailbox counts as stuck.
+STUCK_AFTER = 300.0
+#: The longest sleep without a sign of life to the watchdog.
+SLICE = 20.0
+#: How often the ledger learns that the mailbox was looked at: often enough for ``status``, rarely enough for the disk.
+NOTE_EVERY = timedelta(seconds=60)
+#: Old messages are forgotten once a day.
+PRUNE_EVERY = timedelta(days=1)
+
+log = structlog.get_logger()
+
+
+def install_secret(state: Path) -> bytes:
+    """Return the installation's secret, made at the first start; kept outside the ledger, so it outlives it."""
+    path = state / "secret"
+    try:
+        secret = path.read_bytes()
+    except FileNotFoundError:
+        secret = secrets.token_bytes(32)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+    if len(secret) < 16:  # noqa: PLR2004 - shorter than any that was ever written
+        raise ConfigurationError(f"{path} is damaged: move it away and start again")
+    return secret
+
+
+@contextlib.contextmanager
+def only_one(state: Path) -> object:  # type: ignore[misc]  # a generator under contextmanager
+    """Hold the state directory's lock; a second daemon on the same ledger stands aside."""
+    path = state / "lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{state}: another responder is running on this ledger; stop it first, or ask `responder status`"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def build_mailbox(
+    settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], *, read_only: bool = False
+) -> ImapMailbox:
+    """Make the adapter for one mailbox; nothing is connected yet."""
+    fields = (*HEADER_FIELDS, *TRUST_FIELDS) if settings.trusted_authserv_id else HEADER_FIELDS
+    return ImapMailbox(
+        name=settings.name,
+        host=settings.imap.host,
+        port=settings.imap.port,
+        security=settings.imap.security,
+        username=settings.username,
+        password=lambda: read_secret(
+            settings.password, config_directory=loaded.settings.path.parent, environ=environ
+        ),
+        inbox=settings.inbox,
+        header_fields=fields,
+        read_only=read_only,
+    )
+
+
+def build_outbox(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> SmtpOutbox:
+    """Make the adapter for one submission account; nothing is connected yet."""
+    return SmtpOutbox(
+        host=settings.smtp.host,
+        port=settings.smtp.port,
+        security=settings.smtp.security,
+        username=settings.username,
+        password=lambda: read_secret(
+            settings.password, config_directory=loaded.settings.path.parent, environ=environ
+        ),
+        empty_envelope=loaded.policy.replies.envelope == "empty",
+    )
+
+
+@dataclass(slots=True)
+class Line:
+    """One mailbox's machinery and its signs of life. ``moved`` is on the monotonic clock."""
+
+    name: str
+    poll: timedelta
+    mailbox: Mailbox
+    outbox: Outbox
+    engine: Engine
+    moved: float = 0.0
+    state: str = "starting"
+    looked_at: datetime | None = None
+    noted_at: datetime | None = None
+    told: str = ""
+
+
+class Daemon:
+    """The running service.
+
+    Args:
+        loaded: the configuration.
+        state: the state directory; exists.
+        clock: time.
+        environ: the environment, for secrets and systemd.
+        on_round: called after each completed round with the mailbox's name and the instant it wants to look again.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        state: Path,
+        clock: Clock,
+        environ: Mapping[str, str],
+        on_round: Callable[[str, datetime | None], None] | None = None,
+    ) -> None:
+        self._loaded = loaded
+        self._state = state
+        self._clock = clock
+        self._environ = environ
+        self._on_round = on_round
+        self._rules = Rules(policy=loaded.policy)
+        self._lock = asyncio.Lock()
+        self._stopping = asyncio.Event()
+        self._notifier = Notifier(environ)
+        self._secret = install_secret(state)
+        self._ledger = SqliteLedger.open(state / "ledger.sqlite3")
+        self._stamp = config.stamp(loaded.settings)
+        self._lines: dict[str, Line] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._fatal: ResponderError | None = None
+        self._config_trouble = ""
+        self._pruned_at: datetime | None = None
+
+    # ---------------------------------------------------------------------------------------- outside
+
+    async def run(self) -> None:
+        """Run until ``stop``; raises what made going on pointless."""
+        loop = asyncio.get_running_loop()
+        for number, act in ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop), (signal.SIGHUP, self.reload)):
+            with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread: the demo's
+                loop.add_signal_handler(number, act)
+        await self._ledger.note("started_at", self._clock.now().isoformat())
+        await self._ledger.note("config", "")
+        self._start_lines()
+        watchdog = asyncio.create_task(self._feed_watchdog())
+        self._notifier.ready(self._status())
+        try:
+            await self._stopping.wait()
+        finally:
+            self._notifier.stopping()
+            watchdog.cancel()
+            await self._stop_lines(tuple(self._lines))
+            await self._ledger.note("stopped_at", self._clock.now().isoformat())
+            await self._ledger.close()
+        if self._fatal is not None:
+            raise self._fatal
+
+    async def once(self) -> None:
+        """Handle what is there, in every mailbox, and return; raises the first error after all were tried."""
+        errors: list[ResponderError] = []
+        try:
+            for settings in self._loaded.settings.mailboxes:
+                line = self._line(settings)
+                try:
+                    await self._begin(line)
+                    await line.engine.round()
+                    await self._note(line, force=True)
+                except ResponderError as error:
+                    errors.append(error)
+                finally:
+                    await line.mailbox.close()
+                    await line.outbox.close()
+        finally:
+            await self._ledger.close()
+        if errors:
+            raise errors[0]
+
+    def stop(self) -> None:
+        """Finish the rounds that run, then end."""
+        self._stopping.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Make every mailbox look again now."""
+        for line in self._lines.values():
+            line.mailbox.wake()
+
+    def reload(self) -> None:
+        """Read the configuration again; a bad one leaves the old rules in force and says so."""
+        self._notifier.reloading()
+        try:
+            loaded = config.load(self._loaded.settings.path)
+        except ConfigurationError as error:
+            for problem in str(error).splitlines():
+                log.error("configuration refused: the old rules stay in force", problem=problem)
+            self._config_trouble = f"the file has errors, the old rules stay in force: {str(error).splitlines()[0]}"
+        else:
+            self._config_trouble = ""
+            same = loaded.settings.mailboxes == self._loaded.settings.mailboxes
+            envelope = loaded.policy.replies.envelope == self._loaded.policy.replies.envelope
+            self._loaded = loaded
+            self._rules.policy = loaded.policy
+            for warning in loaded.warnings:
+                log.warning("configuration", problem=str(warning))
+            log.info("configuration read", file=str(loaded.settings.path))
+            if not (same and envelope):
+                self._restart_lines()
+        self._stamp = config.stamp(self._loaded.settings)
+        self.wake()
+        self._notifier.ready(self._status())
+
+    # ------------------------------------------------------------------------------------------ lines
+
+    def _line(self, settings: MailboxSettings) -> Line:
+        mailbox = build_mailbox(settings, self._loaded, self._environ)
+        outbox = build_outbox(settings, self._loaded, self._environ)
+        engine = Engine(
+            mailbox=mailbox,
+            outbox=outbox,
+            ledger=self._ledger,
+            clock=self._clock,
+            rules=self._rules,
+            secret=self._secret,
+            lock=self._lock,
+            alert=self._alert,
+        )
+        return Line(
+            name=settings.name,
+            poll=settings.poll,
+            mailbox=mailbox,
+            outbox=outbox,
+            engine=engine,
+            moved=time.monotonic(),
+        )
+
+    def _start_lines(self) -> None:
+        for settings in self._loaded.settings.mailboxes:
+            line = self._line(settings)
+            self._lines[settings.name] = line
+            self._tasks[settings.name] = asyncio.create_task(self._keep(line), name=f"mailbox {settings.name}")
+
+    def _restart_lines(self) -> None:
+        """Let the old tasks finish their round, and start new ones with the new settings."""
+        old = dict(self._tasks)
+        lines = dict(self._lines)
+        self._tasks.clear()
+        self._lines.clear()
+
+        async def change() -> None:
+            for line in lines.values():
+                line.state = "replaced"
+                line.mailbox.wake()
+            await asyncio.gather(*old.values(), return_exceptions=True)
+            if not self._stopping.is_set():
+                self._start_lines()
+
+        self._tasks["(restart)"] = asyncio.create_task(change())
+
+    async def _stop_lines(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            self._lines[name].mailbox.wake()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _begin(self, line: Line) -> None:
+        left_alone = await line.engine.begin()
+        if left_alone:
+            log.info(
+                f"{left_alone} older messages are left alone; from now on new mail is handled", mailbox=line.name
+            )
+        profile = line.mailbox.profile
+        log.info(
+            "mailbox open",
+            mailbox=line.name,
+            idle=profile.idle,
+            move=profile.move,
+            sent=profile.sent or "none: only weak evidence is left",
+        )
+
+    async def _keep(self, line: Line) -> None:
+        """Keep one mailbox going: begin, rounds, waits; rebuild after a lost session."""
+        failures = 0
+        while not self._done(line):
+            try:
+                await self._begin(line)
+                while not self._done(line):
+                    self._moved(line, "watching")
+                    next_at = await line.engine.round()
+                    failures = 0
+                    self._moved(line, "watching")
+                    line.looked_at = self._clock.now()
+                    await self._note(line)
+                    await self._tell_trouble(line, line.engine.trouble)
+                    if self._on_round is not None:
+                        self._on_round(line.name, next_at)
+                    if not self._done(line):
+                        await line.mailbox.wait(self._pause(line, next_at))
+                    self._look_at_files()
+            except TemporaryError as error:
+                failures += 1
+                delay = error.retry_after or _backoff(failures)
+                log.warning("session lost", mailbox=line.name, error=str(error), again_in=f"{delay:.0f} s")
+                await self._rest(line, delay, str(error))
+            except ConfigurationError as error:
+                log.error("login refused", mailbox=line.name, error=str(error))
+                await self._tell_trouble(line, str(error))
+                await self._rest(line, LOGIN_BACKOFF, str(error))
+            except PermanentError as error:
+                self._fatal = error
+                self._stopping.set()
+            except Exception as error:  # a defect of ours: visible, and never a busy loop
+                failures += 1
+                log.exception("unexpected", mailbox=line.name)
+                await self._rest(line, _backoff(failures), f"unexpected {type(error).__name__}")
+        await line.mailbox.close()
+        await line.outbox.close()
+
+    def _done(self, line: Line) -> bool:
+        return self._stopping.is_set() or line.state == "replaced"
+
+    def _pause(self, line: Line, next_at: datetime | None) -> float:
+        pause = line.poll
+        if next_at is not None:
+            pause = min(pause, max(next_at - self._clock.now(), timedelta(0)))
+        return self._clock.real_seconds(pause.total_seconds())
+
+    def _moved(self, line: Line, state: str) -> None:
+        line.moved = time.monotonic()
+        if line.state not in ("replaced", state):
+            line.state = state
+            self._notifier.status(self._status())
+
+    async def _rest(self, line: Line, seconds: float, why: str) -> None:
+        """Sleep before the next try, in slices, so that the watchdog knows that this is meant."""
+        await line.mailbox.close()
+        with contextlib.suppress(ResponderError):
+            await self._ledger.note(f"mailbox.{line.name}.trouble", why)
+        ends = time.monotonic() + seconds
+        while not self._done(line) and (left := ends - time.monotonic()) > 0:
+            self._moved(line, f"waiting to try again: {why}")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), min(SLICE, left))
+            self._look_at_files()
+
+    # ------------------------------------------------------------------------------------- signs of life
+
+    async def _note(self, line: Line, *, force: bool = False) -> None:
+        now_at = self._clock.now()
+        if not force and line.noted_at is not None and now_at - line.noted_at < NOTE_EVERY:
+            return
+        line.noted_at = now_at
+        await self._ledger.note(f"mailbox.{line.name}.looked_at", now_at.isoformat())
+        await self._ledger.note(f"mailbox.{line.name}.trouble", line.engine.trouble)
+        await self._ledger.note("config", self._config_trouble)
+        if self._pruned_at is None or now_at - self._pruned_at >= PRUNE_EVERY:
+            self._pruned_at = now_at
+            await self._ledger.prune(now_at - self._loaded.settings.keep)
+
+    async def _alert(self, text: str) -> None:
+        """Tell the owner by the command of ``[alerts]``; without one the log has to do."""
+        log.warning("alert", text=text)
+        command = self._loaded.settings.alerts_command
+        if command:
+            await alert(command, text)
+
+    async def _tell_trouble(self, line: Line, trouble: str) -> None:
+        """Alert once for each new trouble that only the owner can mend."""
+        if trouble and trouble != line.told:
+            with contextlib.suppress(TemporaryError):
+                await self._alert(f"{line.name}: {trouble}")
+        line.told = trouble
+
+    def _look_at_files(self) -> None:
+        if config.stamp(self._loaded.settings) != self._stamp:
+            self.reload()
+
+    def _status(self) -> str:
+        states = ", ".join(f"{line.name}: {line.state}" for line in self._lines.values()) or "starting"
+        return f"{states}; {self._config_trouble}" if self._config_trouble else states
+
+    async def _feed_watchdog(self) -> None:
+        """Tell systemd that all is well only while every mailbox moves."""
+        interval = self._notifier.watchdog_seconds
+        if interval is None:
+            return
+        while True:
+            longest = STUCK_AFTER
+            now = time.monotonic()
+            stuck = [line.name for line in self._lines.values() if now - line.moved > longest]
+            if stuck:
+                log.error("stuck: the watchdog is not fed", mailboxes=stuck)
+            else:
+                self._notifier.ping()
+            await asyncio.sleep(interval / 2)
+
+
+def _backoff(failures: int) -> float:
+    longest = min(BACKOFF_LONGEST, BACKOFF_FIRST * 2 ** (failures - 1))
+    return random.uniform(longest / 2, longest)  # noqa: S311 - jitter

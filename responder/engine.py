@@ -1,0 +1,529 @@
+"""One trigger through the line, and effects carried out: mailbox → facts → history → verdict → plan → ledger → world.
+
+It promises the daemon, ``run --once``, the demo and the crash tests the same thing: what was decided is on disk before
+anything happens, and each effect is closed with a receipt. ``assess`` is the line stopped before the ledger is
+written: ``--dry-run`` and ``explain`` are that shorter line, not a mode.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from responder.carry import Carrier
+from responder.core import facts as facts_room
+from responder.core import hours
+from responder.core.decide import NOWHERE, decide, decide_all
+from responder.core.facts import Identity
+from responder.core.model import Case, Facts, MessageKey, Plan, Reason, ReplyKind, Step, Verdict
+from responder.core.plan import breaker_alert, make_plan
+from responder.errors import TemporaryError
+from responder.ports import Decision, HistoryQuestion, LedgerEntry, MailboxState, OwnerMessage
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from responder.core.model import Effect, Message, Policy
+    from responder.ports import Clock, InboxState, Ledger, Mailbox, Outbox, StoredEffect
+
+#: Header fetches of some hundreds cost the fewest round trips without memory (measured: 500 is the knee).
+CHUNK = 500
+#: Enough of a body for the words that a person writes above a quotation, and little enough to keep a message under
+#: 4 KB on the wire.
+BODY_OCTETS = 2816
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Rules:
+    """The rules in force, shared by all mailboxes; a reload puts a new policy in."""
+
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessed:
+    """One message, judged: the whole line up to the plan."""
+
+    message: Message
+    entry: LedgerEntry
+    facts: Facts
+    case: Case
+    verdict: Verdict
+    plan: Plan
+
+
+class Engine:
+    """The line for one mailbox.
+
+    Args:
+        mailbox: where mail is read and filed.
+        outbox: where replies leave.
+        ledger: shared by all mailboxes.
+        clock: time.
+        rules: the rules in force, shared.
+        secret: the installation's secret, from which reply ids are derived.
+        lock: shared by all engines of a process: two mailboxes never decide about one client at once.
+        alert: tells the owner; raises TemporaryError when it could not.
+    """
+
+    def __init__(
+        self,
+        *,
+        mailbox: Mailbox,
+        outbox: Outbox,
+        ledger: Ledger,
+        clock: Clock,
+        rules: Rules,
+        secret: bytes,
+        lock: asyncio.Lock,
+        alert: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.mailbox = mailbox
+        self.rules = rules
+        self._ledger = ledger
+        self._clock = clock
+        self._lock = lock
+        self._identity = Identity(mailbox=mailbox.name, secret=secret)
+        self._carrier = Carrier(
+            mailbox=mailbox,
+            outbox=outbox,
+            ledger=ledger,
+            clock=clock,
+            alert=alert,
+            copies=lambda: rules.policy.replies.copy == "Sent",
+        )
+        self._state: MailboxState | None = None
+        self._waiting: dict[str, LedgerEntry] = {}
+
+    # ------------------------------------------------------------------------------------- a session
+
+    async def begin(self) -> int:
+        """Connect, set the baseline at the first start, and finish what an earlier run left undone.
+
+        Returns how many older messages the first start leaves alone; 0 at every later start.
+        """
+        inbox = await self.mailbox.open()
+        name = self.mailbox.name
+        state = await self._ledger.mailbox(name)
+        left_alone = 0
+        if state is None:
+            state = _baseline(name, inbox, self._clock.now())
+            await self._ledger.save_mailbox(state)
+            left_alone = inbox.exists
+        self._state = state
+        self._waiting = {entry.fingerprint: entry for entry in await self._ledger.waiting(name)}
+        if state.uidvalidity != inbox.uidvalidity:
+            await self._renumbered(inbox)
+        await self._carrier.recover(await self._read_sent())
+        return left_alone
+
+    async def round(self) -> datetime | None:
+        """Take in new mail, decide what is ripe, carry it out; return when to look again, None for "at news"."""
+        state = self._known_state()
+        inbox, uids = await self.mailbox.scan(state.next_uid)
+        if inbox.uidvalidity != state.uidvalidity:
+            await self._renumbered(inbox)
+            inbox, uids = await self.mailbox.scan(self._known_state().next_uid)
+        for start in range(0, len(uids), CHUNK):
+            chunk = uids[start : start + CHUNK]
+            await self._take_in(chunk, cursor=chunk[-1] + 1)
+        await self._decide_ripe()
+        await self._carrier.retry()
+        return self._next_at()
+
+    @property
+    def trouble(self) -> str:
+        """What keeps replies from leaving and only the owner can mend; "" when nothing does."""
+        return self._carrier.trouble
+
+    def _next_at(self) -> datetime | None:
+        grace = self.rules.policy.replies.grace
+        times = [entry.arrived_at + grace for entry in self._waiting.values()]
+        if self._carrier.next_at is not None:
+            times.append(self._carrier.next_at)
+        return min(times, default=None)
+
+    def _known_state(self) -> MailboxState:
+        if self._state is None:
+            raise TemporaryError(f"mailbox {self.mailbox.name}: not begun")
+        return self._state
+
+    async def _renumbered(self, inbox: InboxState) -> None:
+        """Start anew after UIDVALIDITY changed: what lies in INBOX now is never answered.
+
+        Mail that waited for its verdict is looked for by its Message-ID; what is not found stays where it is.
+        """
+        old = self._known_state()
+        log.warning("uidvalidity changed", mailbox=old.name, left_alone=inbox.exists)
+        state = replace(
+            old,
+            uidvalidity=inbox.uidvalidity,
+            baseline_uid=max(inbox.uidnext, 1),
+            next_uid=max(inbox.uidnext, 1),
+        )
+        kept: list[LedgerEntry] = []
+        for entry in self._waiting.values():
+            uid = await self.mailbox.find(entry.message_id) if entry.message_id else None
+            if uid is not None:
+                key = MessageKey(mailbox=old.name, uidvalidity=inbox.uidvalidity, uid=uid)
+                kept.append(replace(entry, key=key))
+        await self._ledger.record(state=state, waiting=kept, decisions=(), now_at=self._clock.now())
+        self._state = state
+        self._waiting = {entry.fingerprint: entry for entry in kept}
+
+    # ---------------------------------------------------------------------------------- one message
+
+    async def assess(
+        self,
+        messages: Sequence[Message],
+        entries: Mapping[str, LedgerEntry],
+        now_at: datetime,
+        *,
+        fresh: bool = False,
+    ) -> list[Assessed]:
+        """Judge messages together, in the order of their arrival, without writing anything.
+
+        Args:
+            messages: with their headers; bodies are fetched where they matter.
+            entries: what the ledger holds of them by fingerprint; those without a verdict keep their arrival.
+            now_at: the instant of the decision.
+            fresh: judge as if the ledger held no verdict on them (for ``explain``).
+        """
+        observed = await self._observe(messages, entries, fresh=fresh)
+        return await self._judge(observed, entries, now_at, fresh=fresh)
+
+    async def _judge(
+        self,
+        observed: Sequence[tuple[Message, Facts]],
+        entries: Mapping[str, LedgerEntry],
+        now_at: datetime,
+        *,
+        fresh: bool = False,
+    ) -> list[Assessed]:
+        policy = self.rules.policy
+        seen: set[str] = set()
+        sighted: list[tuple[Message, Facts, LedgerEntry, bool]] = []
+        for message, facts in observed:
+            known = entries.get(facts.fingerprint)
+            decided = not fresh and (
+                facts.fingerprint in seen
+                or (known is not None and (bool(known.reason) or known.key.mailbox != self.mailbox.name))
+            )
+            seen.add(facts.fingerprint)
+            sighted.append((message, facts, _entry(message, facts, known, now_at), decided))
+        sighted.sort(key=lambda one: (one[2].arrived_at, one[2].key.uid))
+        questions = [
+            HistoryQuestion(
+                facts=facts,
+                arrived_at=entry.arrived_at,
+                conversing_since=entry.arrived_at - policy.replies.conversing,
+            )
+            for _, facts, entry, _ in sighted
+        ]
+        histories = await self._ledger.histories(questions, now_at)
+        baseline = self._state.baseline_uid if self._state is not None and not fresh else 0
+        cases = [
+            Case(
+                message=message.key,
+                facts=facts,
+                history=replace(
+                    history,
+                    decided=decided,
+                    before_start=message.key.uid < baseline,
+                    answered_at=history.answered_at or (now_at if _is_answered(message) else None),
+                ),
+                arrived_at=entry.arrived_at,
+                now_at=now_at,
+            )
+            for (message, facts, entry, decided), history in zip(sighted, histories, strict=True)
+        ]
+        return [
+            self._assessed(message, entry, case, verdict)
+            for (message, _, entry, _), (case, verdict) in zip(sighted, decide_all(cases, policy), strict=True)
+        ]
+
+    def _assessed(self, message: Message, entry: LedgerEntry, case: Case, verdict: Verdict) -> Assessed:
+        """Put one judged message together with its plan; a reply that cannot be written is not sent."""
+        policy = self.rules.policy
+        try:
+            plan = make_plan(case, verdict, policy, self._identity)
+        except Exception as error:  # noqa: BLE001 - one odd message must not stop the others
+            log.error("no reply could be written", error=type(error).__name__, fingerprint=entry.fingerprint[:12])
+            odd = f"its reply could not be written ({type(error).__name__})"
+            case = replace(case, facts=replace(case.facts, client="", unreadable=odd))
+            verdict = decide(case, policy)
+            plan = Plan()
+        return Assessed(
+            message=message, entry=entry, facts=case.facts, case=case, verdict=verdict, plan=plan
+        )
+
+    async def _observe(
+        self, messages: Sequence[Message], entries: Mapping[str, LedgerEntry], *, fresh: bool
+    ) -> list[tuple[Message, Facts]]:
+        """Read the headers, then the beginnings of those bodies that can matter."""
+        policy = self.rules.policy
+        first = [(message, facts_room.observe(message, policy, self._identity)) for message in messages]
+        wanted = [
+            message.key.uid
+            for message, facts in first
+            if message.body is None
+            and facts_room.wants_body(facts, policy)
+            and (fresh or not _has_verdict(entries.get(facts.fingerprint)))
+        ]
+        if not wanted:
+            return first
+        bodies = await self.mailbox.bodies(wanted, octets=BODY_OCTETS)
+        result: list[tuple[Message, Facts]] = []
+        for message, facts in first:
+            body = bodies.get(message.key.uid)
+            if body is None:
+                result.append((message, facts))
+            else:
+                whole = replace(message, body=body)
+                result.append((whole, facts_room.observe(whole, policy, self._identity)))
+        return result
+
+    # ------------------------------------------------------------------------------------- new mail
+
+    async def _take_in(self, uids: Sequence[int], *, cursor: int) -> None:
+        """Enter a chunk of new mail; decide what need not wait, and carry it out."""
+        messages = await self.mailbox.fetch(uids)
+        prints = [facts_room.fingerprint(message.header, message.size) for message in messages]
+        observed = await self._observe(messages, await self._ledger.known(prints), fresh=False)
+        if any(facts.client and not (facts.automatic or facts.unreadable or facts.own) for _, facts in observed):
+            await self._read_sent()
+        async with self._lock:
+            now_at = self._clock.now()
+            assessed = await self._judge(observed, await self._ledger.known(prints), now_at)
+            waiting, decided = self._split(assessed, now_at)
+            state = replace(self._known_state(), next_uid=cursor)
+            effects = await self._record(state, waiting, decided, now_at)
+        self._state = state
+        self._waiting.update({entry.fingerprint: entry for entry in waiting})
+        await self._carrier.carry_out(effects)
+
+    def _split(self, assessed: Iterable[Assessed], now_at: datetime) -> tuple[list[LedgerEntry], list[Assessed]]:
+        """Part those whose grace time runs from those whose verdict stands."""
+        grace = self.rules.policy.replies.grace
+        first: dict[str, datetime] = {}
+        for entry in self._waiting.values():
+            first[entry.address] = min(first.get(entry.address, entry.arrived_at), entry.arrived_at)
+        held = set(first)
+        assessed = list(assessed)
+        for item in assessed:
+            if item.verdict.reply is not ReplyKind.NONE or item.verdict.reason is Reason.JOINED:
+                address = item.facts.address
+                first[address] = min(first.get(address, item.entry.arrived_at), item.entry.arrived_at)
+        waiting: list[LedgerEntry] = []
+        decided: list[Assessed] = []
+        for item in assessed:
+            replies = item.verdict.reply is not ReplyKind.NONE or item.verdict.reason is Reason.JOINED
+            address = item.facts.address
+            if replies and (address in held or first[address] + grace > now_at):
+                waiting.append(item.entry)
+            else:
+                decided.append(item)
+        return waiting, decided
+
+    async def _record(
+        self,
+        state: MailboxState | None,
+        waiting: Sequence[LedgerEntry],
+        decided: Sequence[Assessed],
+        now_at: datetime,
+    ) -> Sequence[StoredEffect]:
+        """Write it all down; trip the breaker where the hourly cap was reached."""
+        policy = self.rules.policy
+        decisions = [
+            Decision(
+                entry=replace(item.entry, reason=item.verdict.reason),
+                facts=item.facts,
+                verdict=item.verdict,
+                effects=item.plan.effects,
+            )
+            for item in decided
+            if item.verdict.reason is not Reason.SEEN_BEFORE
+        ]
+        tripped = any(
+            item.verdict.reason is Reason.LIMIT and item.case.history.last_hour >= policy.replies.limits.per_hour
+            for item in decided
+        )
+        if tripped:
+            until_at = hours.calendar(policy, "").next_change(now_at)
+            if await self._ledger.trip_breaker(until_at):
+                last = decisions[-1]
+                effects: tuple[Effect, ...] = (*last.effects, breaker_alert(until_at, policy))
+                decisions[-1] = replace(last, effects=effects)
+        effects_stored = await self._ledger.record(
+            state=state, waiting=waiting, decisions=decisions, now_at=now_at
+        )
+        own = [_owner_message(item) for item in decided if item.verdict.reason is Reason.OWN]
+        if own:
+            await self._ledger.owner_wrote([message for message in own if message is not None])
+        for item in decided:
+            log_verdict(self.mailbox.name, item)
+        return effects_stored
+
+    # ----------------------------------------------------------------------------------- ripe mail
+
+    async def _decide_ripe(self) -> None:
+        """Decide the mail whose grace time is over, all of one sender together."""
+        now_at = self._clock.now()
+        grace = self.rules.policy.replies.grace
+        first: dict[str, datetime] = {}
+        for entry in self._waiting.values():
+            first[entry.address] = min(first.get(entry.address, entry.arrived_at), entry.arrived_at)
+        ripe = [entry for entry in self._waiting.values() if first[entry.address] + grace <= now_at]
+        if not ripe:
+            return
+        await self._read_sent()
+        ripe.sort(key=lambda entry: entry.key.uid)
+        for start in range(0, len(ripe), CHUNK):
+            await self._decide_waiting(ripe[start : start + CHUNK])
+
+    async def _decide_waiting(self, entries: Sequence[LedgerEntry]) -> None:
+        messages = await self.mailbox.fetch([entry.key.uid for entry in entries])
+        found: list[Message] = []
+        by_print = {entry.fingerprint: entry for entry in entries}
+        for message in messages:
+            if facts_room.fingerprint(message.header, message.size) in by_print:
+                found.append(message)
+        async with self._lock:
+            now_at = self._clock.now()
+            assessed = await self.assess(found, by_print, now_at)
+            effects = await self._record(None, (), assessed, now_at)
+            there = {item.entry.fingerprint for item in assessed}
+            vanished = [entry for entry in entries if entry.fingerprint not in there]
+            if vanished:
+                await self._ledger.record(
+                    state=None, waiting=(), decisions=[_vanished(entry) for entry in vanished], now_at=now_at
+                )
+        for entry in entries:
+            self._waiting.pop(entry.fingerprint, None)
+        await self._carrier.carry_out(effects)
+
+    # ---------------------------------------------------------------------------------------- Sent
+
+    async def _read_sent(self) -> frozenset[str]:
+        """Read what is new in Sent; returns the Message-IDs of our own replies found there."""
+        state = self._known_state()
+        cursor, headers = await self.mailbox.sent_headers(state.sent)
+        ours: set[str] = set()
+        wrote: list[OwnerMessage] = []
+        for header in headers:
+            sent = facts_room.read_sent(header.header)
+            if sent.automatic:
+                ours.add(sent.message_id)
+                continue
+            at = header.internal_at or sent.dated_at
+            if at is not None:
+                wrote.append(
+                    OwnerMessage(
+                        message_id=sent.message_id, refers_to=sent.refers_to, recipients=sent.recipients, at=at
+                    )
+                )
+        if cursor != state.sent:
+            self._state = replace(state, sent=cursor)
+            await self._ledger.owner_wrote(wrote, self._state)
+        return frozenset(ours)
+
+
+# ------------------------------------------------------------------------------------------- pure
+
+
+def _baseline(name: str, inbox: InboxState, now_at: datetime) -> MailboxState:
+    uidnext = max(inbox.uidnext, 1)
+    return MailboxState(
+        name=name,
+        uidvalidity=inbox.uidvalidity,
+        baseline_uid=uidnext,
+        next_uid=uidnext,
+        started_at=now_at,
+    )
+
+
+def _has_verdict(entry: LedgerEntry | None) -> bool:
+    return entry is not None and bool(entry.reason)
+
+
+def _entry(message: Message, facts: Facts, known: LedgerEntry | None, now_at: datetime) -> LedgerEntry:
+    """Return the ledger's entry: arrival = INTERNALDATE, never later than the first sight."""
+    if known is not None and not known.reason:
+        return replace(known, key=message.key)
+    internal_at = message.internal_at or now_at
+    return LedgerEntry(
+        fingerprint=facts.fingerprint,
+        key=message.key,
+        address=facts.address,
+        client=facts.client,
+        message_id=facts.message_id,
+        arrived_at=min(internal_at, now_at),
+        seen_at=now_at,
+    )
+
+
+def _is_answered(message: Message) -> bool:
+    return any(flag.lower() == "\\answered" for flag in message.flags)
+
+
+def _owner_message(item: Assessed) -> OwnerMessage | None:
+    """Read a copy of the owner's own message in INBOX as evidence; None for automatic ones."""
+    sent = facts_room.read_sent(item.message.header)
+    if sent.automatic:
+        return None
+    return OwnerMessage(
+        message_id=sent.message_id,
+        refers_to=sent.refers_to,
+        recipients=sent.recipients,
+        at=item.entry.arrived_at,
+    )
+
+
+def _vanished(entry: LedgerEntry) -> Decision:
+    """Return the decision for a mail that left INBOX during its grace time: the owner has seen to it."""
+    return Decision(
+        entry=replace(entry, reason=Reason.ANSWERED),
+        facts=Facts(fingerprint=entry.fingerprint, address=entry.address, client=entry.client),
+        verdict=Verdict(
+            reason=Reason.ANSWERED,
+            reply=ReplyKind.NONE,
+            file=False,
+            promises=False,
+            due=None,
+            placement=NOWHERE,
+            period=None,
+            trail=(
+                Step(rule=Reason.ANSWERED, held=True, detail="the owner took it out of INBOX during the grace time"),
+            ),
+        ),
+        effects=(),
+    )
+
+
+def shorten(address: str) -> str:
+    """Shorten an address for the log: enough for the owner to know it, too little to be worth stealing."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}…@{domain}" if local else "–"
+
+
+def log_verdict(mailbox: str, item: Assessed) -> None:
+    """Write the one log line that a message gets: no body, no subject, the address shortened."""
+    verdict = item.verdict
+    window = verdict.placement.window
+    log.info(
+        "message",
+        mailbox=mailbox,
+        reason=str(verdict.reason),
+        reply=str(verdict.reply),
+        client=item.facts.client or None,
+        sender=shorten(item.facts.address),
+        due_at=verdict.due.due_at.isoformat() if verdict.due is not None else None,
+        window=window.opens_at.isoformat() if verdict.file and window is not None else None,
+        fingerprint=item.facts.fingerprint[:12],
+    )

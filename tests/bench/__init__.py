@@ -1,0 +1,1 @@
+"""How fast the whole line is, against a floor in the same run. ``tests/run bench``; nothing here is asserted."""

@@ -1,0 +1,61 @@
+"""Fixtures for all rooms: private servers on loopback, one of each per test process."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.servers.dovecot import Dovecot, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers.dovecot import Kind
+
+
+def _running(kind: Kind) -> Iterator[Dovecot]:
+    reason = missing()
+    if reason and os.environ.get("CI"):
+        pytest.fail(f"needs a real server: {reason}")
+    if reason:
+        pytest.skip(f"needs a real server: {reason}")
+    with Dovecot(kind) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot_rich() -> Iterator[Dovecot]:
+    """A Dovecot with MOVE, UIDPLUS, IDLE, SPECIAL-USE and plain folder names."""
+    yield from _running("rich")
+
+
+@pytest.fixture(scope="session")
+def dovecot_poor() -> Iterator[Dovecot]:
+    """A Dovecot with none of these, "." between levels, and the prefix "INBOX."."""
+    yield from _running("poor")
+
+
+@pytest.fixture(params=[pytest.param(kind, marks=pytest.mark.server) for kind in ("rich", "poor")])
+def dovecot(request: pytest.FixtureRequest) -> Dovecot:
+    """Return the rich server, then the poor one."""
+    server: Dovecot = request.getfixturevalue(f"dovecot_{request.param}")
+    return server
+
+
+@pytest.fixture
+def user() -> str:
+    """Return the name of a user whom no other test has."""
+    return f"user-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show the server's log with a failure."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]  # pluggy's result, which its stub does not name
+    if report.failed and report.when == "call":
+        for server in {id(each): each for each in item.funcargs.values() if isinstance(each, Dovecot)}.values():  # type: ignore[attr-defined]  # only functions have arguments
+            report.sections.append(("Dovecot's log", server.log()[-5_000:]))

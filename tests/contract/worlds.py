@@ -1,0 +1,251 @@
+"""The worlds in which a Mailbox is tried: the fake one and the real servers, with the same handles for the test."""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from imapclient import IMAPClient
+
+from responder.adapters.mailbox import ImapMailbox
+from responder.core.model import FileMessage, MessageKey, RemoveDraft, Window
+from tests.fakes.mailbox import FakeMailbox, FakeServer
+from tests.servers.dovecot import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+
+    from responder.ports import Mailbox
+    from tests.servers.dovecot import Dovecot
+
+FIELDS = ("Return-Path", "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "Content-Type")
+AT = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
+
+
+def letter(n: int, *, extra: str = "", body: str = "Could you call me?") -> bytes:
+    """Return a client's message with Message-ID <N@vostok.example>."""
+    return (
+        f"Return-Path: <ivan@vostok.example>\r\nReceived: from mx.vostok.example\r\nFrom: Ivan <ivan@vostok.example>\r\n"
+        f"To: anna@example.com\r\nSubject: letter {n}\r\nDate: Fri, 20 Nov 2026 20:00:00 +0300\r\n"
+        f"Message-ID: <{n}@vostok.example>\r\nX-Mailer: pigeon\r\n{extra}\r\n{body}\r\n"
+    ).encode()
+
+
+def move(uid: int, uidvalidity: int, folder: str, *, message_id: str | None = None) -> FileMessage:
+    """Return the effect that files the message with that UID; its Message-ID is that of ``letter(uid)``."""
+    return FileMessage(
+        fingerprint=f"{uid:064}",
+        key=MessageKey(mailbox="main", uidvalidity=uidvalidity, uid=uid),
+        message_id=f"<{uid}@vostok.example>" if message_id is None else message_id,
+        folder=folder,
+        window=Window(key="morning", opens_at=AT, closes_at=AT + timedelta(hours=1)),
+        not_after=AT,
+    )
+
+
+def removal(uidvalidity: int, uid: int, message_id: str) -> RemoveDraft:
+    """Return the effect that takes a draft away."""
+    return RemoveDraft(
+        fingerprint="0" * 64,
+        mailbox="main",
+        uidvalidity=uidvalidity,
+        uid=uid,
+        message_id=message_id,
+        not_before=AT,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message as another program sees it."""
+
+    raw: bytes
+    internal_at: datetime
+    flags: frozenset[str]
+
+
+class World(Protocol):
+    """A server with one user, in the test's hand. Folder names are with "/" between levels."""
+
+    idle: bool
+    uidplus: bool
+
+    def mailbox(self, *, password: str = PASSWORD) -> Mailbox:
+        """Make a mailbox that is not open yet."""
+        ...
+
+    def deliver(self, *raws: bytes, at: datetime = AT, flags: Iterable[str] = (), folder: str = "INBOX") -> None:
+        """Let messages arrive."""
+        ...
+
+    def stored(self, folder: str = "INBOX") -> list[Stored]:
+        """Return a folder's messages, oldest first, without those marked as deleted; nothing changes by looking."""
+        ...
+
+    def folders(self) -> set[str]:
+        """Return the folders that there are."""
+        ...
+
+    def expunge(self, uid: int) -> None:
+        """Let the owner's program remove a message from INBOX."""
+        ...
+
+    def mark_deleted(self, uid: int) -> None:
+        r"""Let the owner's program set \\Deleted in INBOX."""
+        ...
+
+    def remove_folder(self, folder: str) -> None:
+        """Let the owner's program remove a folder."""
+        ...
+
+    def kick(self) -> None:
+        """End the user's sessions."""
+        ...
+
+
+class FakeWorld:
+    """The fake."""
+
+    idle = True
+    uidplus = True
+
+    def __init__(self) -> None:
+        self.server = FakeServer()
+
+    def mailbox(self, *, password: str = PASSWORD) -> Mailbox:
+        """Make a mailbox."""
+        self.server.login_refused = password != PASSWORD
+        return FakeMailbox(self.server, header_fields=FIELDS)
+
+    def deliver(self, *raws: bytes, at: datetime = AT, flags: Iterable[str] = (), folder: str = "INBOX") -> None:
+        """Let messages arrive."""
+        for raw in raws:
+            self.server.deliver(raw, at, flags, folder)
+
+    def stored(self, folder: str = "INBOX") -> list[Stored]:
+        """Return the messages."""
+        found = self.server.folders[folder].messages.values()
+        return [
+            Stored(each.raw, each.internal_at, frozenset(each.flags)) for each in found if "\\Deleted" not in each.flags
+        ]
+
+    def folders(self) -> set[str]:
+        """Return the folders."""
+        return set(self.server.folders)
+
+    def expunge(self, uid: int) -> None:
+        """Remove a message."""
+        self.server.expunge(uid)
+
+    def mark_deleted(self, uid: int) -> None:
+        """Mark a message."""
+        self.server.inbox.messages[uid].flags.add("\\Deleted")
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder."""
+        del self.server.folders[folder]
+
+    def kick(self) -> None:
+        """End the sessions."""
+        self.server.kick()
+
+
+class DovecotWorld:
+    """A user of a real Dovecot."""
+
+    def __init__(self, server: Dovecot, user: str) -> None:
+        self.server, self.user = server, user
+        self.idle = self.uidplus = server.kind == "rich"
+        self._prefix, self._separator = ("", "/") if server.kind == "rich" else ("INBOX.", ".")
+
+    def mailbox(self, *, password: str = PASSWORD, **options: Any) -> ImapMailbox:
+        """Make a mailbox; ``options`` replace its arguments."""
+        arguments: dict[str, Any] = {
+            "name": "main",
+            "host": self.server.host,
+            "port": self.server.imap_port,
+            "security": "none",
+            "username": self.user,
+            "password": lambda: password,
+            "header_fields": FIELDS,
+            "timeout": 20,
+        }
+        return ImapMailbox(**arguments | options)
+
+    def _client(self) -> Iterator[IMAPClient]:
+        with IMAPClient("127.0.0.1", self.server.imap_port, ssl=False, timeout=20) as client:
+            client.normalise_times = False
+            client.login(self.user, PASSWORD)
+            yield client
+
+    def wire(self, folder: str) -> str:
+        """Return the name that the server gives a folder."""
+        return folder if folder == "INBOX" else self._prefix + folder.replace("/", self._separator)
+
+    def deliver(self, *raws: bytes, at: datetime = AT, flags: Iterable[str] = (), folder: str = "INBOX") -> None:
+        """Let messages arrive, with the INTERNALDATE given."""
+        for client in self._client():
+            for raw in raws:
+                client.append(self.wire(folder), raw, tuple(flags), at)
+
+    def stored(self, folder: str = "INBOX") -> list[Stored]:
+        """Return the messages."""
+        result: list[Stored] = []
+        for client in self._client():
+            client.select_folder(self.wire(folder), readonly=True)
+            uids = client.search("UNDELETED")
+            for _, data in sorted(client.fetch(uids, ["BODY.PEEK[]", "INTERNALDATE", "FLAGS"]).items()):
+                flags = {each.decode() for each in data[b"FLAGS"]} - {"\\Recent"}
+                result.append(Stored(data[b"BODY[]"], data[b"INTERNALDATE"].astimezone(UTC), frozenset(flags)))
+        return result
+
+    def folders(self) -> set[str]:
+        """Return the folders."""
+        names = [name for client in self._client() for _, _, name in client.list_folders()]
+        return {name.removeprefix(self._prefix).replace(self._separator, "/") for name in names}
+
+    def subscribed(self) -> set[str]:
+        """Return the folders that the owner's program shows."""
+        names = [name for client in self._client() for _, _, name in client.list_sub_folders()]
+        return {name.removeprefix(self._prefix).replace(self._separator, "/") for name in names}
+
+    def expunge(self, uid: int) -> None:
+        """Remove a message."""
+        for client in self._client():
+            client.select_folder("INBOX")
+            client.delete_messages([uid])
+            client.expunge()
+
+    def mark_deleted(self, uid: int) -> None:
+        """Mark a message."""
+        for client in self._client():
+            client.select_folder("INBOX")
+            client.delete_messages([uid])
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder."""
+        for client in self._client():
+            client.delete_folder(self.wire(folder))
+
+    def kick(self) -> None:
+        """End the sessions."""
+        self.server.kick(self.user)
+
+    def dispose(self) -> None:
+        """Leave no session behind."""
+        if re.search(rf"^{self.user}\b", self.server.doveadm("who"), re.MULTILINE):
+            self.kick()
+
+
+@asynccontextmanager
+async def opened(world: World) -> AsyncIterator[Mailbox]:
+    """Give an open mailbox and close it in the end."""
+    mailbox = world.mailbox()
+    await mailbox.open()
+    try:
+        yield mailbox
+    finally:
+        await mailbox.close()

@@ -1,0 +1,449 @@
+"""A mailbox without a network: behaves as the port promises, and can be made to fail.
+
+``FakeServer`` is what survives a crash: folders and messages. ``FakeMailbox`` is one session with it; several may be
+made, one after the other, as a daemon that starts again would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.utils import collapse_rfc2231_value
+from typing import TYPE_CHECKING
+
+from responder.adapters.imap_answers import folder_to_wire, is_message
+from responder.core.model import Body, Message, MessageKey, Part
+from responder.errors import ConfigurationError, PermanentError, TemporaryError
+from responder.ports import Appended, InboxState, Profile, SentCursor, SentHeader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+    from email.message import Message as EmailMessage
+
+    from responder.core.model import FileMessage, RemoveDraft
+
+MOST_HEADER = 65_536
+SENT_FIELDS = (
+    *("Message-ID", "In-Reply-To", "References", "From", "To", "Cc", "Bcc", "Date", "Auto-Submitted"),
+    "X-Responder-Id",
+)
+
+
+@dataclass(slots=True)
+class StoredMessage:
+    """A message as it lies in a folder."""
+
+    uid: int
+    raw: bytes
+    internal_at: datetime
+    flags: set[str] = field(default_factory=set)
+
+    def is_(self, message_id: str) -> bool:
+        """Tell whether its header bears that Message-ID."""
+        return is_message(self.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n", message_id)
+
+
+@dataclass(slots=True)
+class Folder:
+    """One folder's messages by UID, oldest first."""
+
+    uidvalidity: int
+    uidnext: int = 1
+    messages: dict[int, StoredMessage] = field(default_factory=dict)
+
+    def add(self, raw: bytes, internal_at: datetime, flags: Iterable[str] = ()) -> int:
+        """Append a message; returns its UID."""
+        uid = self.uidnext
+        self.uidnext += 1
+        self.messages[uid] = StoredMessage(uid, raw, internal_at, set(flags))
+        return uid
+
+
+@dataclass(slots=True)
+class FakeServer:
+    """The folders of one account, and the troubles a test can make.
+
+    Attributes:
+        folders: by name, "/" between levels.
+        sent: the name of the Sent folder; None: there is none.
+        idle: tells a waiting session of new mail.
+        login_refused: the password is wrong.
+        unreachable: there is no connection.
+        unmakeable: folders that cannot be made.
+        trouble: called with the method's name before and after ("before", "after") its work; what it raises is
+            raised there, and a TemporaryError ends the session.
+    """
+
+    sent: str | None = "Sent"
+    idle: bool = True
+    login_refused: bool = False
+    unreachable: bool = False
+    unmakeable: set[str] = field(default_factory=set)
+    trouble: Callable[[str, str], None] | None = None
+    folders: dict[str, Folder] = field(default_factory=dict)
+    changes: int = 0
+    generation: int = 0
+    _uidvalidity: int = 1_000
+    _waiters: list[Callable[[], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Make INBOX and Sent."""
+        for name in ("INBOX", self.sent):
+            if name:
+                self.folder(name)
+
+    @property
+    def inbox(self) -> Folder:
+        """INBOX."""
+        return self.folders["INBOX"]
+
+    def folder(self, name: str) -> Folder:
+        """Return that folder, made if there is none."""
+        if name not in self.folders:
+            self._uidvalidity += 1
+            self.folders[name] = Folder(self._uidvalidity)
+        return self.folders[name]
+
+    def deliver(self, raw: bytes, at: datetime, flags: Iterable[str] = (), folder: str = "INBOX") -> int:
+        """Let a message arrive; returns its UID."""
+        uid = self.folder(folder).add(raw, at, flags)
+        self.changed()
+        return uid
+
+    def expunge(self, uid: int, folder: str = "INBOX") -> None:
+        """Let the owner's program remove a message."""
+        del self.folders[folder].messages[uid]
+        self.changed()
+
+    def renumber(self) -> None:
+        """Give INBOX a new UIDVALIDITY and new UIDs, as a restored server would."""
+        old = self.folders.pop("INBOX").messages.values()
+        for message in old:
+            self.folder("INBOX").add(message.raw, message.internal_at, message.flags)
+        self.changed()
+
+    def kick(self) -> None:
+        """End every session."""
+        self.generation += 1
+        self.changed()
+
+    def changed(self) -> None:
+        """Tell the sessions that wait."""
+        self.changes += 1
+        for waiter in list(self._waiters):
+            waiter()
+
+    def listen(self, waiter: Callable[[], None]) -> None:
+        """Call that at every change."""
+        self._waiters.append(waiter)
+
+    def leave(self, waiter: Callable[[], None]) -> None:
+        """Call it no more."""
+        self._waiters.remove(waiter)
+
+
+class FakeMailbox:
+    """Implements the port ``Mailbox`` over a ``FakeServer``. ``calls`` counts the calls of each method."""
+
+    def __init__(self, server: FakeServer, *, header_fields: Sequence[str], name: str = "main") -> None:
+        self.server = server
+        self.calls: dict[str, int] = {}
+        self._name = name
+        self._fields = frozenset(each.lower() for each in header_fields)
+        self._generation: int | None = None
+        self._seen = 0
+        self._rung = False
+        self._ring: Callable[[], None] | None = None
+        self._profile: Profile | None = None
+
+    @property
+    def name(self) -> str:
+        """The mailbox's name in the configuration."""
+        return self._name
+
+    @property
+    def profile(self) -> Profile:
+        """What the server can do; only after ``open``."""
+        if self._profile is None:
+            raise TemporaryError("fake: not opened yet")
+        return self._profile
+
+    # ------------------------------------------------------------------------------------- session
+
+    async def open(self) -> InboxState:
+        """Log in."""
+        self._trouble("open", "before")
+        if self.server.unreachable:
+            raise TemporaryError("fake: nobody listens there")
+        if self.server.login_refused:
+            raise ConfigurationError("fake: the server refused the login")
+        self._generation = self.server.generation
+        self._probe()
+        state = self._state()
+        self._trouble("open", "after")
+        return state
+
+    def _probe(self) -> None:
+        folders = self.server.folders
+        self._profile = Profile(
+            capabilities=frozenset({"IMAP4REV1"}),
+            separator="/",
+            prefix="",
+            idle=self.server.idle,
+            move=True,
+            uidplus=True,
+            special_use=True,
+            keywords=True,
+            sent=self.server.sent if self.server.sent in folders else None,
+            drafts="Drafts" if "Drafts" in folders else None,
+            folders=tuple(sorted(folders)),
+        )
+
+    async def close(self) -> None:
+        """End the session."""
+        self._generation = None
+
+    def _trouble(self, method: str, when: str) -> None:
+        if when == "before":
+            self.calls[method] = self.calls.get(method, 0) + 1
+        if self.server.trouble is not None:
+            try:
+                self.server.trouble(method, when)
+            except TemporaryError:
+                self._generation = None
+                raise
+
+    def _begin(self, method: str) -> FakeServer:
+        """Check that the session lives, and let the test make trouble."""
+        self._trouble(method, "before")
+        if self._generation is None:
+            raise TemporaryError("fake: there is no session")
+        if self.server.unreachable or self._generation != self.server.generation:
+            self._generation = None
+            raise TemporaryError("fake: the server ended the session")
+        return self.server
+
+    def _state(self) -> InboxState:
+        inbox = self.server.inbox
+        self._seen = self.server.changes
+        return InboxState(uidvalidity=inbox.uidvalidity, uidnext=inbox.uidnext, exists=len(inbox.messages))
+
+    # ------------------------------------------------------------------------------------- reading
+
+    async def scan(self, from_uid: int) -> tuple[InboxState, Sequence[int]]:
+        """Return what is there."""
+        server = self._begin("scan")
+        found = [
+            uid
+            for uid, message in server.inbox.messages.items()
+            if uid >= from_uid and "\\Deleted" not in message.flags
+        ]
+        state = self._state()
+        self._trouble("scan", "after")
+        return state, found
+
+    async def fetch(self, uids: Sequence[int]) -> Sequence[Message]:
+        """Return the chosen header fields."""
+        inbox = self._begin("fetch").inbox
+        result: list[Message] = []
+        for uid in sorted(set(uids) & inbox.messages.keys()):
+            stored = inbox.messages[uid]
+            header = _chosen(stored.raw, self._fields)
+            result.append(
+                Message(
+                    key=MessageKey(mailbox=self._name, uidvalidity=inbox.uidvalidity, uid=uid),
+                    header=header[:MOST_HEADER],
+                    header_cut=len(header) >= MOST_HEADER,
+                    internal_at=stored.internal_at,
+                    size=len(stored.raw),
+                    flags=frozenset(stored.flags),
+                )
+            )
+        self._trouble("fetch", "after")
+        return result
+
+    async def bodies(self, uids: Sequence[int], *, octets: int) -> Mapping[int, Body]:
+        """Return the beginnings."""
+        messages = self._begin("bodies").inbox.messages
+        result = {
+            uid: Body(
+                beginning=messages[uid].raw.partition(b"\r\n\r\n")[2][:octets], parts=_structure(messages[uid].raw)
+            )
+            for uid in sorted(set(uids) & messages.keys())
+        }
+        self._trouble("bodies", "after")
+        return result
+
+    async def whole(self, uid: int) -> bytes | None:
+        """Return it all."""
+        stored = self._begin("whole").inbox.messages.get(uid)
+        return stored.raw if stored else None
+
+    async def find(self, message_id: str) -> int | None:
+        """Look for it, newest first."""
+        messages = self._begin("find").inbox.messages
+        newest = sorted(messages.values(), key=lambda each: -each.uid)[:5_000]
+        live = [each for each in newest if "\\Deleted" not in each.flags]
+        return next((each.uid for each in live if each.is_(message_id)), None)
+
+    # -------------------------------------------------------------------------------------- filing
+
+    async def file(self, moves: Sequence[FileMessage]) -> Mapping[int, str]:
+        """Move what is still there and still itself."""
+        server = self._begin("file")
+        inbox = server.inbox
+        result: dict[int, str] = {}
+        for move in moves:
+            stored = inbox.messages.get(move.key.uid)
+            if (
+                stored is None
+                or move.key.uidvalidity != inbox.uidvalidity
+                or "\\Deleted" in stored.flags
+                or not stored.is_(move.message_id)
+            ):
+                result[move.key.uid] = "gone"
+                continue
+            try:
+                folder_to_wire(move.folder, separator="/", prefix="")
+                if move.folder in server.unmakeable:
+                    raise PermanentError(f"could not create folder {move.folder}: the test forbids it")
+            except PermanentError as error:
+                result[move.key.uid] = str(error)
+                continue
+            del inbox.messages[move.key.uid]
+            server.folder(move.folder).add(stored.raw, stored.internal_at, stored.flags)
+            result[move.key.uid] = "moved"
+        self._trouble("file", "after")
+        return result
+
+    # -------------------------------------------------------------------------------- Sent, drafts
+
+    async def sent_headers(self, cursor: SentCursor | None) -> tuple[SentCursor | None, Sequence[SentHeader]]:
+        """Return what is new in Sent."""
+        server = self._begin("sent_headers")
+        sent = self.profile.sent
+        if sent is None or sent not in server.folders:
+            return None, ()
+        folder = server.folders[sent]
+        known = cursor if cursor and (cursor.folder, cursor.uidvalidity) == (sent, folder.uidvalidity) else None
+        first = known.uidnext if known else sorted(folder.messages)[-200:][0] if folder.messages else 1
+        headers = [
+            SentHeader(
+                uid=stored.uid,
+                header=_chosen(stored.raw, frozenset(each.lower() for each in SENT_FIELDS)),
+                internal_at=stored.internal_at,
+                flags=frozenset(stored.flags),
+            )
+            for stored in folder.messages.values()
+            if stored.uid >= first
+        ]
+        self._trouble("sent_headers", "after")
+        return SentCursor(folder=sent, uidvalidity=folder.uidvalidity, uidnext=folder.uidnext), headers
+
+    async def append_sent(self, message: bytes, at: datetime) -> Appended | None:
+        """Append a copy to Sent."""
+        self._begin("append_sent")
+        sent = self.profile.sent
+        appended = self._append(sent, message, at, {"\\Seen", "$autosent"}) if sent else None
+        self._trouble("append_sent", "after")
+        return appended
+
+    async def append_draft(self, message: bytes, at: datetime) -> Appended:
+        """Append to Drafts."""
+        self._begin("append_draft")
+        appended = self._append("Drafts", message, at, {"\\Seen", "\\Draft"})
+        self._probe()
+        self._trouble("append_draft", "after")
+        return appended
+
+    def _append(self, name: str, message: bytes, at: datetime, flags: set[str]) -> Appended:
+        folder = self.server.folder(name)
+        return Appended(folder=name, uidvalidity=folder.uidvalidity, uid=folder.add(message, at, flags))
+
+    async def remove_draft(self, draft: RemoveDraft) -> str:
+        """Remove that draft and no other."""
+        drafts = self._begin("remove_draft").folders.get("Drafts")
+        result = "gone"
+        if drafts is not None and draft.message_id:
+            if draft.uid:
+                uids = [draft.uid] if draft.uidvalidity == drafts.uidvalidity else []
+            else:
+                uids = sorted(drafts.messages, reverse=True)[:200]
+            for uid in uids:
+                if uid in drafts.messages and drafts.messages[uid].is_(draft.message_id):
+                    del drafts.messages[uid]
+                    result = "removed"
+                    break
+        self._trouble("remove_draft", "after")
+        return result
+
+    # ------------------------------------------------------------------------------------- waiting
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for a delivery, or for ``wake``."""
+        server = self._begin("wait")
+        if not self._rung and not (server.idle and server.changes != self._seen):
+            loop, event = asyncio.get_running_loop(), asyncio.Event()
+
+            def ring() -> None:
+                loop.call_soon_threadsafe(event.set)
+
+            self._ring = ring
+            if server.idle:
+                server.listen(ring)
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(event.wait(), seconds)
+            finally:
+                self._ring = None
+                if server.idle:
+                    server.leave(ring)
+        rung, self._rung = self._rung, False
+        self._begin("wait")
+        return rung or (server.idle and server.changes != self._seen)
+
+    def wake(self) -> None:
+        """End a running or the next ``wait`` early."""
+        self._rung = True
+        ring = self._ring
+        if ring is not None:
+            ring()
+
+
+# -------------------------------------------------------------------------------------------- pure
+
+
+def _chosen(raw: bytes, fields: frozenset[str]) -> bytes:
+    """Return those fields of a message, as HEADER.FIELDS does: in the message's order, folded as they are."""
+    lines: list[bytes] = []
+    taking = False
+    for line in raw.partition(b"\r\n\r\n")[0].split(b"\r\n"):
+        if line[:1] not in (b" ", b"\t"):
+            taking = line.partition(b":")[0].strip().lower().decode("latin-1") in fields
+        if taking:
+            lines.append(line)
+    return b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+
+
+def _structure(raw: bytes) -> tuple[Part, ...]:
+    return tuple(_leaves(message_from_bytes(raw)))
+
+
+def _leaves(part: EmailMessage) -> Iterable[Part]:
+    if part.get_content_maintype() == "multipart":
+        for each in part.get_payload():
+            if not isinstance(each, str):
+                yield from _leaves(each)
+        return
+    disposition = part.get_content_disposition() or ""
+    yield Part(
+        media=part.get_content_type(),
+        disposition=disposition if disposition in ("", "inline") else "attachment",
+        filename=part.get_filename("") or "",
+        parameters={
+            name.lower(): collapse_rfc2231_value(value) for name, value in (part.get_params() or [])[1:]
+        },
+    )
