@@ -7,6 +7,7 @@ time has passed.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,9 @@ RETRY_AFTER = timedelta(minutes=2)
 
 #: A provider locks an account that is tried too often with a wrong password.
 LOGIN_AGAIN_AFTER = timedelta(minutes=15)
+
+#: A server's answer may repeat the address: its local part does not belong in a log.
+_ADDRESS = re.compile(r"[^\s<>@]+@")
 
 log = structlog.get_logger()
 
@@ -190,7 +194,7 @@ class Carrier:
             outcome=str(outcome),
             kind=str(reply.kind),
             client=reply.client or None,
-            detail=detail,
+            detail=_ADDRESS.sub("…@", detail),
             fingerprint=reply.fingerprint[:12],
         )
 

@@ -33,7 +33,7 @@ from responder.engine import Engine, Rules
 from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -46,8 +46,9 @@ BACKOFF_FIRST = 1.0
 BACKOFF_LONGEST = 300.0
 #: After a refused login: providers lock accounts that are tried too often.
 LOGIN_BACKOFF = 900.0
-#: How long a round, a connection or one wait may last before the mailbox counts as stuck.
-STUCK_AFTER = 300.0
+#: How long a round, a connection or one wait may last before the mailbox counts as stuck: longer than the ten minutes
+#: that RFC 5321 section 4.5.3.2.6 gives a server after the dot.
+STUCK_AFTER = 660.0
 #: The longest sleep without a sign of life to the watchdog.
 SLICE = 20.0
 #: How often the ledger learns that the mailbox was looked at: often enough for ``status``, rarely enough for the disk.
@@ -76,7 +77,7 @@ def install_secret(state: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def only_one(state: Path) -> object:  # type: ignore[misc]  # a generator under contextmanager
+def only_one(state: Path) -> Iterator[None]:
     """Hold the state directory's lock; a second daemon on the same ledger stands aside."""
     path = state / "lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -92,6 +93,16 @@ def only_one(state: Path) -> object:  # type: ignore[misc]  # a generator under 
         os.close(descriptor)
 
 
+def _password(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> Callable[[], str]:
+    """Return what reads the secret each time it is needed, so that a changed one is found."""
+    return lambda: read_secret(
+        settings.password,
+        config_directory=loaded.settings.path.parent,
+        environ=environ,
+        username=settings.username,
+    )
+
+
 def build_mailbox(
     settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], *, read_only: bool = False
 ) -> ImapMailbox:
@@ -103,9 +114,7 @@ def build_mailbox(
         port=settings.imap.port,
         security=settings.imap.security,
         username=settings.username,
-        password=lambda: read_secret(
-            settings.password, config_directory=loaded.settings.path.parent, environ=environ
-        ),
+        password=_password(settings, loaded, environ),
         inbox=settings.inbox,
         header_fields=fields,
         read_only=read_only,
@@ -119,9 +128,7 @@ def build_outbox(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str
         port=settings.smtp.port,
         security=settings.smtp.security,
         username=settings.username,
-        password=lambda: read_secret(
-            settings.password, config_directory=loaded.settings.path.parent, environ=environ
-        ),
+        password=_password(settings, loaded, environ),
         empty_envelope=loaded.policy.replies.envelope == "empty",
     )
 

@@ -6,24 +6,17 @@ odd answer costs one message, never the rest. Touches no socket.
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
-from email.utils import collapse_rfc2231_value, decode_params
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imapclient.imap_utf7 import decode as decode_utf7
 from imapclient.imap_utf7 import encode as encode_utf7
-from imapclient.response_parser import parse_response
 
 from responder.core.header import message_ids, split_fields
-from responder.core.model import Part
 from responder.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -31,9 +24,8 @@ if TYPE_CHECKING:
 
 LONGEST_COMMAND = 8_000  # octets; Dovecot answers BAD above 64 KB, RFC 7162 section 4 asks for 8,192 at most
 LONGEST_TEXT = 200  # characters of a server's answer that are worth showing
-_CUT_NAME = 1_000  # characters of a parameter; honest file names have at most 255 octets
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UNFIT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, lone surrogates, line and paragraph separators
 _FIELD_NAME = re.compile(r"[A-Za-z0-9-]+")
 _MONTHS = {month: n for n, month in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
@@ -51,6 +43,7 @@ _ITEM = re.compile(
     rb'|BODY\[[^\]]*\](?:<\d+>)? (?:(\{\d+\})|"((?:[^"\\]|\\.)*)"|(NIL)))',
     re.IGNORECASE | re.DOTALL,
 )
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _COPYUID = re.compile(rb"\d+ ([\d,:]+) [\d,:]+")
 _STATUS = re.compile(rb"\(([^()]*)\)\s*$")
 _BACKOFF = re.compile(r"Backoff Time:? (\d+) milliseconds", re.IGNORECASE)
@@ -61,9 +54,7 @@ _BACKOFF = re.compile(r"Backoff Time:? (\d+) milliseconds", re.IGNORECASE)
 
 def is_safe(text: str) -> bool:
     """Tell whether the text may stand in an IMAP command: a control character could smuggle one in."""
-    return not _CONTROL.search(text) and not any(
-        unicodedata.category(char) in _UNFIT for char in text if char > "~"
-    )
+    return not CONTROL.search(text) and not any(unicodedata.category(char) in _UNFIT for char in text if char > "~")
 
 
 def imap_safe(text: str, what: str) -> str:
@@ -221,7 +212,7 @@ def fetched(records: Sequence[Record]) -> Iterator[Fetched]:
                 case 5:
                     data = next((record[1] for record in group if isinstance(record, tuple)), b"")
                 case 6:
-                    data = re.sub(rb"\\(.)", rb"\1", item[6])
+                    data = unescaped(item[6])
                 case _:
                     data = b""
         if uid:
@@ -255,6 +246,11 @@ def instant(raw: bytes) -> datetime | None:
         return local + timedelta(minutes=minutes if text[21:22] == b"-" else -minutes)
     except (ValueError, KeyError, OverflowError):
         return None
+
+
+def unescaped(text: bytes) -> bytes:
+    """Return the content of a quoted string."""
+    return _ESCAPE.sub(rb"\1", text) if b"\\" in text else text
 
 
 def is_message(header: bytes, message_id: str) -> bool:
@@ -300,72 +296,10 @@ def status(records: Sequence[Record]) -> dict[str, int]:
 
 def readable(text: str) -> str:
     """Return a server's words for a person: one line, no control characters, not endless."""
-    return _CONTROL.sub(" ", text).strip()[:LONGEST_TEXT]
+    return CONTROL.sub(" ", text).strip()[:LONGEST_TEXT]
 
 
 def asked_to_wait(text: str) -> float | None:
     """Return the seconds that a throttling server asks for, None where it asks for none."""
     match = _BACKOFF.search(text)
     return int(match[1]) / 1000 if match else None
-
-
-# --------------------------------------------------------------------------------------- structure
-
-
-_parse: Any = parse_response  # the library's types know nothing of literals
-
-
-def structures(records: Sequence[Record]) -> dict[int, tuple[Part, ...]]:
-    """Return the flat structure of each message whose BODYSTRUCTURE can be understood, by UID."""
-    result: dict[int, tuple[Part, ...]] = {}
-    for group in grouped(records):
-        try:
-            items: tuple[Any, ...] = _parse(group)[1]
-            named = {bytes(key).upper(): value for key, value in zip(items[::2], items[1::2], strict=True)}
-            result[int(named[b"UID"])] = tuple(_leaves(named[b"BODYSTRUCTURE"]))
-        except Exception:  # noqa: BLE001, S112 - another's parser, hostile input: any failure is "not understood"
-            continue
-    return result
-
-
-def _leaves(structure: tuple[Any, ...]) -> Iterator[Part]:
-    """Yield the leaves, in order; an attached message is a leaf. Source: RFC 3501 section 7.4.2."""
-    if isinstance(structure[0], tuple):
-        for part in itertools.takewhile(lambda each: isinstance(each, tuple), structure):
-            yield from _leaves(part)
-        return
-    media = f"{_text(structure[0])}/{_text(structure[1])}".lower()
-    parameters = _parameters(structure[2])
-    extension = 8 if not media.startswith("text/") else 9
-    if media in ("message/rfc822", "message/global"):
-        extension = 11
-    disposition, filename = "", ""
-    found: tuple[Any, ...] | None = structure[extension] if len(structure) > extension else None
-    if found:
-        disposition = _text(found[0]).lower()
-        filename = _parameters(found[1]).get("filename", "")
-    yield Part(
-        media=media,
-        disposition=disposition if disposition in ("", "inline") else "attachment",  # RFC 2183 section 2.8
-        filename=filename or parameters.get("name", ""),
-        parameters=parameters,
-    )
-
-
-def _text(value: object) -> str:
-    raw = value if isinstance(value, bytes) else str("" if value is None else value).encode("utf-8", "replace")
-    return raw[:_CUT_NAME].decode("utf-8", "replace")
-
-
-def _parameters(value: tuple[Any, ...] | None) -> dict[str, str]:
-    """Return parameters with lower-case names and decoded values. Source: RFC 2231, RFC 2047."""
-    words = [_text(word) for word in value or ()]
-    pairs = [(name.lower(), text) for name, text in zip(words[::2], words[1::2], strict=False)]
-    decoded: dict[str, str] = {}
-    for name, coded in decode_params([("", ""), *pairs])[1:]:
-        text = collapse_rfc2231_value(coded).strip('"')
-        if "=?" in text:
-            with contextlib.suppress(HeaderParseError, LookupError, ValueError):
-                text = str(make_header(decode_header(text)))
-        decoded.setdefault(name, _CONTROL.sub("", text))
-    return decoded

@@ -28,9 +28,9 @@ from responder.adapters.imap_answers import (
     readable,
     searched,
     status,
-    structures,
     uid_sets,
 )
+from responder.adapters.imap_structure import structures
 from responder.errors import ConfigurationError, ResponderError, TemporaryError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class ImapSession:
         uidnext: every UID below it existed when the folder was last looked at.
         exists: how many messages the selected folder holds, as far as the server has said.
         keywords: the selected folder takes new keywords.
-        fresh: the server has just told all its news; a search needs no NOOP before it.
+        fresh: IDLE has just ended, which told all news; the next search needs no NOOP before it.
     """
 
     def __init__(self, account: Account, counters: dict[str, int]) -> None:
@@ -137,12 +137,14 @@ class ImapSession:
             counters["bytes_in"] += len(data)
             return data
 
-        def counted_readline() -> bytes:
+        def counted_line() -> bytes:  # without the copy of each line that imaplib keeps for its log
             line: bytes = readline()
+            if not line.endswith(b"\r\n"):
+                raise IMAPClientAbortError("the server closed the connection")
             counters["bytes_in"] += len(line)
-            return line
+            return line[:-2]
 
-        imap.read, imap.readline = counted_read, counted_readline
+        imap.read, imap._get_line = counted_read, counted_line  # noqa: SLF001 - see the module's docstring
 
     def _secure(self) -> None:
         if self._imap.state != "NONAUTH":
@@ -227,7 +229,6 @@ class ImapSession:
         if not self.uidnext and self.exists:
             last = self.demand("UID", "SEARCH", "UID", "*").all("SEARCH")
             self.uidnext = max(searched(last), default=0) + 1
-        self.fresh = True
         return True
 
     def status(self, wire: str) -> dict[str, int]:
@@ -258,7 +259,10 @@ class ImapSession:
         """Return the raw records of a UID FETCH, in as few commands as may be."""
         records: list[Record] = []
         for uid_set in uid_sets(uids):
-            records += self.demand("UID", "FETCH", uid_set, items).all("FETCH")
+            answer = self.command("UID", "FETCH", uid_set, items)
+            if not answer.ok and "[EXPUNGEISSUED]" not in answer.text:  # that one means: all but those that vanished
+                raise IMAPClientError(f"FETCH: {answer.text}")
+            records += answer.all("FETCH")
         return records
 
     def messages(self, uids: Iterable[int], items: str) -> dict[int, Fetched]:

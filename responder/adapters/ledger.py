@@ -4,7 +4,7 @@ It promises the engine that what a method wrote is on the disk when it returns, 
 not at all, and that no two replies go to one message, or to one address for one closed period, whoever asks.
 
 One thread owns the connection, so that a slow disk never holds up the event loop; a call costs one hop. Should the
-caller be cancelled while it waits, the transaction happens all the same: ``unfinished`` then has the effects.
+caller be cancelled while it waits, the transaction may still happen: ``unfinished`` then has the effects.
 """
 
 from __future__ import annotations

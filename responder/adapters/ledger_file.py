@@ -156,7 +156,7 @@ def _refuse_foreign(connection: sqlite3.Connection, name: str) -> None:
 def _check(connection: sqlite3.Connection, name: str) -> None:
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise _damaged(name, found)
+        raise _damaged(name, found.splitlines()[-1])
 
 
 def _migrate(connection: sqlite3.Connection, name: str) -> None:

@@ -7,7 +7,7 @@ dictionary look-ups. It only ever errs towards silence: what may have been sent 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from responder.adapters.ledger_schema import COUNTS, TOLD_IN_FULL
@@ -35,7 +35,7 @@ class _Replies(NamedTuple):
 
     told_until: dict[str, frozenset[datetime]]
     full_at: dict[str, datetime]
-    address_day: dict[str, int]
+    address_day: Counter[str]
     last_hour: int
     last_day: int
 
@@ -85,6 +85,10 @@ class _Evidence:
             found.append(answer.at)
         return min(found, default=None)
 
+    def mentions(self, thread: Iterable[str]) -> bool:
+        """Tell quickly whether any message refers to one of the ids."""
+        return not self._answers.keys().isdisjoint(thread)
+
     def answer(self, thread: Iterable[str], after_at: datetime) -> OwnerMessage | None:
         """Return the first message after that instant that refers to one of the ids."""
         found = (
@@ -104,9 +108,10 @@ def histories(
     if not questions:
         return ()
     now = to_micros(now_at)
-    addresses = to_json(list({question.facts.address for question in questions}))
+    senders = list({question.facts.address for question in questions})
+    addresses = to_json(senders)
     decided = _decided(connection, questions)
-    replies = _replies(connection, addresses, now)
+    replies = _replies(connection, senders, now)
     breaker = connection.execute("SELECT until_at FROM breaker WHERE until_at > ?", (now,)).fetchone()
     breaker_until = from_micros(breaker[0]) if breaker else None
     suspended = {
@@ -132,7 +137,7 @@ def histories(
                 answered_at=evidence.answered_at(question) if evidence else None,
                 told_until=replies.told_until.get(address, nobody_told),
                 full_at=replies.full_at.get(address),
-                address_day=replies.address_day.get(address, 0),
+                address_day=replies.address_day[address],
                 last_hour=replies.last_hour,
                 last_day=replies.last_day,
                 breaker_until=breaker_until,
@@ -153,35 +158,36 @@ def _decided(connection: sqlite3.Connection, questions: Sequence[HistoryQuestion
     return frozenset(row[0] for row in rows)
 
 
-def _replies(connection: sqlite3.Connection, addresses: str, now: int) -> _Replies:
+def _replies(connection: sqlite3.Connection, addresses: Sequence[str], now: int) -> _Replies:
+    asked = to_json(addresses)
     told: defaultdict[str, list[datetime]] = defaultdict(list)
     for address, ends in connection.execute(
         f"SELECT address, period_ends_at FROM effects WHERE {COUNTS} AND period_ends_at > ?"  # noqa: S608 - constant
         " AND address IN (SELECT value FROM json_each(?))",
-        (now - _TOLD_FOR, addresses),
+        (now - _TOLD_FOR, asked),
     ):
         told[address].append(from_micros(ends))
+    # One look at the end of each address's stretch of the index, however many replies there were.
     full = connection.execute(
-        f"SELECT address, max(changed_at) FROM effects WHERE {TOLD_IN_FULL}"  # noqa: S608 - a constant of the schema
-        " AND address IN (SELECT value FROM json_each(?)) GROUP BY address",
-        (addresses,),
+        f"""SELECT key, (SELECT max(changed_at) FROM effects WHERE {TOLD_IN_FULL} AND address = asked.value)
+            FROM json_each(?) AS asked""",  # noqa: S608 - a constant of the schema
+        (asked,),
     )
-    last_hour = last_day = 0
-    address_day: dict[str, int] = {}
-    for address, in_day, in_hour in connection.execute(
-        f"SELECT address, count(*), sum(changed_at > ?) FROM effects WHERE {COUNTS}"  # noqa: S608 - a constant
-        " AND changed_at > ? GROUP BY address",
-        (now - _HOUR, now - _DAY),
-    ):
-        address_day[address] = in_day
-        last_day += in_day
-        last_hour += in_hour
+    in_hour = connection.execute(
+        f"SELECT count(*) FROM effects WHERE {COUNTS} AND changed_at > ?",  # noqa: S608 - a constant of the schema
+        (now - _HOUR,),
+    ).fetchone()[0]
+    in_day = connection.execute(
+        f"SELECT address FROM effects WHERE {COUNTS} AND changed_at > ?",  # noqa: S608 - a constant of the schema
+        (now - _DAY,),
+    )
+    address_day = Counter(row[0] for row in in_day)
     return _Replies(
         told_until={address: frozenset(ends) for address, ends in told.items()},
-        full_at={address: from_micros(at) for address, at in full},
+        full_at={addresses[int(place)]: from_micros(at) for place, at in full if at is not None},
         address_day=address_day,
-        last_hour=last_hour,
-        last_day=last_day,
+        last_hour=in_hour,
+        last_day=address_day.total(),
     )
 
 
@@ -265,7 +271,8 @@ def _end_answered(
         return
     ended: list[tuple[str, int, str, int]] = []
     for message, message_id, refers_to, due, arrived in promises:
-        answer = evidence.answer((message_id, *from_json(refers_to)), from_micros(arrived))
+        thread = (message_id, *from_json(refers_to)) if refers_to != "[]" else (message_id,)
+        answer = evidence.answer(thread, from_micros(arrived)) if evidence.mentions(thread) else None
         if answer is not None:
             at = to_micros(answer.at)
             ended.append(("kept" if at <= due else "late", at, answer.message_id, message))

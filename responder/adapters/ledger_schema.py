@@ -81,8 +81,10 @@ _FIRST = (
     f"CREATE UNIQUE INDEX one_reply_per_message ON effects (message) WHERE {COUNTS}",
     f"CREATE UNIQUE INDEX one_reply_per_period ON effects (address, period_ends_at) WHERE {COUNTS}",
     f"CREATE UNIQUE INDEX one_alert ON effects (only_once) WHERE {ALERTED}",
-    f"CREATE INDEX replies_by_time ON effects (changed_at, address) WHERE {COUNTS}",
-    f"CREATE INDEX full_replies ON effects (address, changed_at) WHERE {TOLD_IN_FULL}",
+    # The last columns are those of the condition: with them a query need not look at the rows themselves.
+    f"CREATE INDEX replies_by_time ON effects (changed_at, address, reply_kind, counts) WHERE {COUNTS}",
+    f"""CREATE INDEX full_replies ON effects (address, changed_at, reply_kind, counts, unfinished)
+        WHERE {TOLD_IN_FULL}""",
     f"CREATE INDEX troubled_replies ON effects (state, changed_at) WHERE {TROUBLE}",
     "CREATE INDEX unfinished_effects ON effects (mailbox) WHERE unfinished = 1",
     # What an effect is in full, apart: it is written once, while the effect's row changes three times.

@@ -263,7 +263,7 @@ class ImapMailbox:
             wanted = {move.key.uid: move for move in moves if move.key.uidvalidity == session.uidvalidity}
             by_folder: dict[str, dict[int, Fetched]] = defaultdict(dict)
             for uid, one in session.messages(wanted, self._identity_items).items():
-                if r"\Deleted" not in one.flags and is_message(one.data or b"", wanted[uid].message_id):
+                if _is(one, wanted[uid].message_id):
                     by_folder[wanted[uid].folder][uid] = one
             for folder, messages in by_folder.items():
                 results.update(folders.file(folder, messages, self._identity_items))
@@ -346,7 +346,7 @@ class ImapMailbox:
                     return "gone"
                 if draft.uid:
                     found = session.messages([draft.uid], self._identity_items)
-                    uids = [uid for uid, one in found.items() if is_message(one.data or b"", draft.message_id)]
+                    uids = [uid for uid, one in found.items() if _is(one, draft.message_id)]
                 else:
                     uids = [uid for uid in [self._find(session, draft.message_id, LAST_DRAFTS)] if uid]
                 if not draft.message_id or not uids:
@@ -384,6 +384,11 @@ class ImapMailbox:
     def wake(self) -> None:
         """End a running or the next ``wait`` early; may be called from any thread."""
         self._alarm.ring()
+
+
+def _is(one: Fetched, message_id: str) -> bool:
+    """Tell whether a message is still there and still that one."""
+    return r"\Deleted" not in one.flags and is_message(one.data or b"", message_id)
 
 
 def _state(session: ImapSession) -> InboxState:

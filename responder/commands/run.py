@@ -65,7 +65,7 @@ async def _dry_run(here: place.Place, at: datetime | None) -> int:
         place.take_on_identity(here.state)
         ledger = SqliteLedger.read(here.ledger)
     else:
-        ledger = SqliteLedger.memory()
+        ledger = SqliteLedger.in_memory()
         console.print(f"No run has been here yet: the newest {_NEWEST} messages are looked at.")
     total = 0
     try:

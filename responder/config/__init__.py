@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from responder.config.places import ABSENCES, CLIENTS, Stamp, find, stamp, state_directory
+from responder.config.places import ABSENCES, CLIENTS, Stamp, find, is_there, stamp, state_directory
 from responder.config.settings import (
     ConfigProblems,
     Loaded,
@@ -57,9 +57,9 @@ def load(path: Path) -> Loaded:
 
     book = Book(path=path, clients_path=path.parent / CLIENTS)
     book.main = book.open(path)
-    if book.clients_path.exists():
+    if is_there(book.clients_path):
         book.clients = book.open(book.clients_path)
-    if (absences := path.parent / ABSENCES).exists():
+    if is_there(absences := path.parent / ABSENCES):
         book.file_problem(
             absences, "absences cannot be planned yet: remove this file, and write dates into [hours]"
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import stat
+from datetime import timedelta
 from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from responder.core.model import Policy
 
 _OTHERS = 0o077
+_LEAST_POLL = timedelta(seconds=1)
+#: A bounced address is left alone for 30 days, and the ledger has to remember it.
+_LEAST_KEEP = timedelta(days=30)
 
 
 def check(book: Book, tables: File, clients: Mapping[str, ClientTable], policy: Policy) -> None:
@@ -46,6 +50,8 @@ def check(book: Book, tables: File, clients: Mapping[str, ClientTable], policy: 
     _replies(book, tables)
     _languages(book, tables, clients)
     _filing(book, tables, clients)
+    if tables.ledger.keep < _LEAST_KEEP:
+        book.complain(("ledger", "keep"), "must be at least 30 days: that long a bounced address gets no reply")
     _templates(book, clients, policy)
     if not clients and book.trusts(("clients",)):
         book.warn(("clients",), "there are no clients: every sender is a stranger")
@@ -65,6 +71,8 @@ def _mailboxes(book: Book, tables: File) -> None:
                     f'"none" would send the password in clear to {server.host}: only this machine (localhost, '
                     '127.0.0.1, ::1) may be reached so; use "tls" or "starttls"',
                 )
+        if mailbox.poll < _LEAST_POLL:
+            book.complain((*path, "poll"), "must be at least 1 s: a shorter wait would never let go of the server")
         if isinstance(mailbox.password, InlineSecret):
             _inline(book, (*path, "password"))
 
@@ -234,11 +242,6 @@ def _client(book: Book, key: str, client: ClientTable) -> None:
             (*path, "agreement", "until"),
             f"the agreement ends ({agreement.until}) before it begins ({agreement.from_})",
         )
-    for name, text in (("name", client.name), ("phone", client.phone)):
-        if not text.isprintable():
-            book.complain((*path, name), "must be one line without control characters")
-    if agreement and not agreement.version.isprintable():
-        book.complain((*path, "agreement", "version"), "must be one line without control characters")
 
 
 # ---------------------------------------------------------------------- replies, languages, folders
@@ -249,7 +252,7 @@ def _replies(book: Book, tables: File) -> None:
         lacking = [
             name
             for name, mailbox in tables.mailboxes.items()
-            if not mailbox.trusted_authserv_id.strip() and book.trusts(("mailboxes", name, "trusted_authserv_id"))
+            if not mailbox.trusted_authserv_id and book.trusts(("mailboxes", name, "trusted_authserv_id"))
         ]
         if lacking:
             book.complain(

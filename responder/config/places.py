@@ -37,12 +37,22 @@ def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
         tried.append(home / "responder" / NAME)
     tried.append(SYSTEM_CONFIG)
     for path in tried:
-        if path.is_file():
+        if _may_be_read(path):
             return path
     places = ", ".join(str(path) for path in tried)
     raise ConfigurationError(
         f"no configuration found (tried {places}); name one with --config, or make one with `responder init`"
     )
+
+
+def _may_be_read(path: Path) -> bool:
+    """Tell whether a file is there; one that is out of reach counts, so that reading it says so."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def state_directory(explicit: Path | None, environ: Mapping[str, str], config_path: Path) -> Path:
@@ -70,6 +80,11 @@ def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path | None
         return given
     home = environ.get("HOME", "")
     return Path(home) / default if home else None
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether something can be seen at the path; False where even that may not be asked."""
+    return _mark(path) is not None
 
 
 Stamp = tuple[tuple[int, int, int] | None, ...]

@@ -82,7 +82,7 @@ def policy(tables: File, clients: Mapping[str, ClientTable], report: Report) -> 
             MailboxRules(
                 name=name,
                 addresses=tuple(table.addresses),
-                trusted_authserv_id=table.trusted_authserv_id.strip(),
+                trusted_authserv_id=table.trusted_authserv_id,
             )
             for name, table in tables.mailboxes.items()
         ),
@@ -130,7 +130,7 @@ def _client(tables: File, key: str, table: ClientTable, hours: Schedule, report:
     channels = tables.channels if table.channels is None else table.channels
     return Client(
         key=key,
-        name=table.name.strip() or key,
+        name=table.name or key,
         addresses=frozenset(normal_address(each) for each in table.addresses if each[0] != "@"),
         domains=frozenset(normal_domain(each[1:]) for each in table.addresses if each[0] == "@"),
         zone=table.timezone,
@@ -138,7 +138,7 @@ def _client(tables: File, key: str, table: ClientTable, hours: Schedule, report:
         daytime=schedule(table.daytime, (*path, "daytime"), report),
         people={normal_address(address): name for address, name in table.people.items()},
         agreement=None if table.agreement is None else _agreement(table.agreement),
-        phone=table.phone.strip(),
+        phone=table.phone,
         response=table.response,
         topics={name: each.response for name, each in table.topics.items()},
         holidays=table.holidays,
@@ -152,7 +152,7 @@ def _client(tables: File, key: str, table: ClientTable, hours: Schedule, report:
 
 
 def _agreement(table: AgreementTable) -> Agreement:
-    return Agreement(name=table.name, version=table.version.strip(), from_on=table.from_, until_on=table.until)
+    return Agreement(name=table.name, version=table.version, from_on=table.from_, until_on=table.until)
 
 
 def languages(tables: File, clients: Mapping[str, ClientTable]) -> dict[str, Path]:
@@ -212,11 +212,11 @@ def _mailbox(name: str, table: MailboxTable, path: FilePath) -> MailboxSettings:
         addresses=tuple(table.addresses),
         imap=_server("imap", table.imap),
         smtp=_server("smtp", table.smtp),
-        username=table.username.strip() or table.addresses[0],
+        username=table.username or table.addresses[0],
         password=_secret(table.password, path),
         inbox=table.inbox,
         poll=table.poll,
-        trusted_authserv_id=table.trusted_authserv_id.strip(),
+        trusted_authserv_id=table.trusted_authserv_id,
     )
 
 

@@ -72,12 +72,12 @@ def sentence(kind: type[Table], path: Path, fault: ErrorDetails) -> str:
         case "value_error":
             return str(context["error"])
         case "extra_forbidden":
-            allowed = _keys(_annotation(kind, path[:-1]))
+            allowed = _keys(annotation_at(kind, path[:-1]))
             return f"unknown key; allowed here: {', '.join(allowed)}{meant(str(path[-1]), allowed)}"
         case "missing":
             return f"is missing: {_description(kind, path)}"
         case "literal_error":
-            words = [str(word) for word in get_args(_annotation(kind, path))]
+            words = [str(word) for word in get_args(annotation_at(kind, path))]
             if not isinstance(value, str):
                 return f"must be {_one_of(words)}, not {_noun(value)}"
             return f"{shown(value)} is not allowed here: it must be {_one_of(words)}{meant(value, words)}"
@@ -129,7 +129,7 @@ def _one_of(words: Sequence[str]) -> str:
 # ---------------------------------------------------------------------------------- walks by path
 
 
-def _annotation(kind: object, path: Path) -> Any:
+def annotation_at(kind: object, path: Path) -> Any:
     """Return the type that stands at the path, None where there is none."""
     here: object = kind
     for part in path:
@@ -162,7 +162,7 @@ def _keys(annotation: object) -> list[str]:
 
 
 def _description(kind: type[Table], path: Path) -> str:
-    table = _annotation(kind, path[:-1])
+    table = annotation_at(kind, path[:-1])
     for name, field in table.model_fields.items():
         if path[-1] in (name, field.alias):
             return field.description or ""
@@ -180,7 +180,7 @@ def _take_out(kind: type[Table], data: dict[str, Any], path: Path) -> None:
         depth -= 1
         holder = inside(data, path[:depth])
     key = path[depth]
-    table = _annotation(kind, path[:depth])
+    table = annotation_at(kind, path[:depth])
     if is_table(holder):
         if isinstance(table, type) and issubclass(table, Table) and key in table.stand_ins:
             holder[key] = copy.deepcopy(table.stand_ins[str(key)])

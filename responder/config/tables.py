@@ -17,6 +17,7 @@ from responder.config.settings import Security
 from responder.config.values import (
     Address,
     AddressOrDomain,
+    Argument,
     CredentialName,
     Duration,
     Holidays,
@@ -25,6 +26,7 @@ from responder.config.values import (
     Key,
     Language,
     Line,
+    LineOrNothing,
     ResponseTerm,
     Weekdays,
     Words,
@@ -88,7 +90,7 @@ class SecretTable(Table):
     credential: CredentialName | None = Field(default=None, description="name of a systemd credential")
     file: Line | None = Field(default=None, description="a file that holds it, relative to this one")
     env: Line | None = Field(default=None, description="name of an environment variable")
-    command: list[Line] | None = Field(default=None, description="a program that prints it, with its arguments")
+    command: list[Argument] | None = Field(default=None, description="a program that prints it, with its arguments")
     keyring: Line | None = Field(default=None, description="the service's name in the desktop's keyring")
 
 
@@ -107,11 +109,13 @@ class _OrText:
 
 def _secret(value: object, table: Callable[[object], SecretTable]) -> SecretTable:
     if isinstance(value, str):
+        if not value:
+            raise ValueError("must not be empty")
         return InlineSecret(inline=value)
     secret = table(value)
-    if len(given := secret.model_dump(exclude_none=True)) != 1:
+    if len(secret.model_dump(exclude_none=True)) != 1:
         raise ValueError("must name exactly one of credential, file, env, command, keyring")
-    if not all(given.values()):
+    if secret.command is not None and not any(secret.command[:1]):
         raise ValueError("command must name a program")
     return secret
 
@@ -129,13 +133,13 @@ class MailboxTable(Table):
     addresses: list[Address] = Field(description="every address clients write to; the first is the default From")
     imap: ServerTable = Field(description='where mail is read, like { host = "imap.example.com" }')
     smtp: ServerTable = Field(description='where replies are handed in, like { host = "smtp.example.com" }')
-    username: str = Field(default="", description="the login's name; left out: the first address")
+    username: LineOrNothing = Field(default="", description="the login's name; left out: the first address")
     password: Annotated[SecretTable, WrapValidator(_secret), _OrText()] = Field(
         description='where the password is to be had, like { credential = "main" }'
     )
     inbox: Line = Field(default="INBOX", description="the folder that is watched")
     poll: Duration = _default("60 s", "how often the folder is looked at, if the server does not tell by itself")
-    trusted_authserv_id: str = Field(
+    trusted_authserv_id: LineOrNothing = Field(
         default="", description="the name your provider signs its Authentication-Results with"
     )
 
@@ -189,7 +193,7 @@ class AgreementTable(Table):
     stand_ins: ClassVar[dict[str, Any]] = {"name": "?"}
 
     name: Line = Field(description="the document's name, as it is cited")
-    version: str = Field(default="", description="its version")
+    version: LineOrNothing = Field(default="", description="its version")
     from_: date | None = Field(default=None, alias="from", description="the first day it is in force")
     until: date | None = Field(default=None, description="the last day it is in force")
 
@@ -211,7 +215,7 @@ class ClientTable(Table):
 
     stand_ins: ClassVar[dict[str, Any]] = {"addresses": [], "timezone": "Europe/London"}
 
-    name: str = Field(default="", description="what the client is called; left out: the table's name")
+    name: LineOrNothing = Field(default="", description="what the client is called; left out: the table's name")
     addresses: list[AddressOrDomain] = Field(
         description='the client\'s addresses, and domains as "@vostok.example"'
     )
@@ -227,7 +231,7 @@ class ClientTable(Table):
     )
     holidays: Holidays = Field(default="", description='the public holidays there ("DE-BY"): no call is offered')
     agreement: AgreementTable | None = Field(default=None, description="the document that holds the rules")
-    phone: str = Field(default="", description="the number you call back")
+    phone: LineOrNothing = Field(default="", description="the number you call back")
     response: ResponseTerm | None = Field(default=None, description="this client's response time")
     topics: dict[str, ClientTopicTable] = Field(default={}, description="this client's response times by topic")
     hours: Weekdays | None = Field(default=None, description="weekdays that replace [hours]; your dates stand")
@@ -295,7 +299,7 @@ class FilingTable(Table):
 class AlertsTable(Table):
     """Who is called when something needs you."""
 
-    command: list[Line] = Field(
+    command: list[Argument] = Field(
         default=[], description="a program with its arguments; the text is its standard input"
     )
 

@@ -48,6 +48,16 @@ def _line(text: str) -> str:
     return text
 
 
+def _line_or_nothing(text: str) -> str:
+    return _line(text) if text.strip() else ""
+
+
+def _argument(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("no program takes an argument with a NUL in it")
+    return text
+
+
 def _words(text: str) -> str:
     text = text.strip()
     if not text:
@@ -128,6 +138,8 @@ def _weekdays(text: str) -> str:
 
 
 Line = Annotated[str, AfterValidator(_line)]
+LineOrNothing = Annotated[str, AfterValidator(_line_or_nothing)]
+Argument = Annotated[str, AfterValidator(_argument)]
 Text = Annotated[str, AfterValidator(_words)]
 Address = Annotated[str, AfterValidator(_address)]
 AddressOrDomain = Annotated[str, AfterValidator(_address_or_domain)]

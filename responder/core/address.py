@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"  # RFC 1035 section 2.3.4
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)*+(?![0-9]+\Z){_LABEL}")  # a last label of digits: an IP without its brackets
 
 MOST_OCTETS = 254  # RFC 3696 erratum 1690: the longest address that fits into a path
 _MOST_LOCAL = 64  # RFC 5321 section 4.5.3.1.1
-_MOST_LABEL = 63  # RFC 1035 section 2.3.4
+_MOST_LABEL = 63  # characters; before punycode, which is slow on long ones
 
 MOST_MAILBOXES = 200  # a longer list is a mass mailing; the owner stands early or not at all
 _MOST_LIST = 20_000  # characters: 200 addresses of 100
@@ -43,16 +45,11 @@ def normal_domain(text: str) -> str:
     """
     if not text or len(text) > MOST_OCTETS:
         return ""
-    labels = text.lower().split(".") if text.isascii() else _idn_labels(text)
-    for label in labels:
-        if len(label) > _MOST_LABEL or not _LABEL.fullmatch(label):
-            return ""
-    if labels[-1].isdigit():  # an IP address without its brackets
-        return ""
-    return ".".join(labels)
+    domain = text if text.isascii() else _idn(text)
+    return domain.lower() if _DOMAIN.fullmatch(domain) else ""
 
 
-def _idn_labels(text: str) -> list[str]:
+def _idn(text: str) -> str:
     labels: list[str] = []
     for label in _DOTS.split(unicodedata.normalize("NFKC", text).lower()):
         if label.isascii():
@@ -60,9 +57,9 @@ def _idn_labels(text: str) -> list[str]:
             continue
         plain = all(ch == "-" or unicodedata.category(ch) in _IDN_CATEGORIES for ch in label)
         if not plain or len(label) > _MOST_LABEL:
-            return [""]
+            return ""
         labels.append("xn--" + unicodedata.normalize("NFC", label).encode("punycode").decode("ascii"))
-    return labels
+    return ".".join(labels)
 
 
 def normal_address(text: str) -> str:
@@ -125,6 +122,7 @@ class Mailboxes:
     broken: bool = False
 
 
+@lru_cache(maxsize=64)  # From, Sender and Return-Path are asked for several times in one message
 def read_mailboxes(value: str) -> Mailboxes:
     """Read an address list: names, quoted names, comments, groups; at most the first `MOST_MAILBOXES`.
 

@@ -14,7 +14,7 @@ from responder.core.address import read_mailboxes, without_comments
 from responder.core.header import clean, media_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from responder.core.header import Fields
     from responder.core.model import Part
@@ -143,21 +143,24 @@ def _sign_in_auto_submitted(fields: Fields) -> str:
 
 
 def _sign_in_words(fields: Fields) -> str:
-    present = fields.by_name
-    for name in _LIST_FIELDS:
-        if raws := present.get(name.lower()):
-            return _quoted(name, raws[0].decode("latin-1"))
-    for raw in fields.all("x-auto-response-suppress"):
-        value = raw.decode("latin-1")
-        if not _SUPPRESSED.isdisjoint(_SEPARATOR.split(value.lower())):
-            return _quoted("X-Auto-Response-Suppress", value)
-    for names, holds in ((_PRECEDENCE_FIELDS, _is_bulk), (_ROBOT_FIELDS, _is_said), (_SPAM_FIELDS, _is_yes)):
-        for name in names:
-            for raw in present.get(name.lower(), ()):
-                value = raw.decode("latin-1")
-                if holds((without_comments(value) or value).strip().lower()):
-                    return _quoted(name, value)
+    for name, raws in fields.by_name.items():
+        if (rule := _RULES.get(name)) is None:
+            continue
+        written, holds = rule
+        for raw in raws:
+            value = raw.decode("latin-1")
+            if holds((without_comments(value) or value).strip().lower()):
+                return _quoted(written, value)
     return ""
+
+
+def _is_there(value: str) -> bool:
+    del value  # RFC 2369 section 3.4: even "List-Post: NO" comes from a list
+    return True
+
+
+def _is_suppressed(value: str) -> bool:
+    return not _SUPPRESSED.isdisjoint(_SEPARATOR.split(value))
 
 
 def _is_bulk(value: str) -> bool:
@@ -170,6 +173,19 @@ def _is_said(value: str) -> bool:
 
 def _is_yes(value: str) -> bool:
     return value.startswith(("yes", "true"))
+
+
+_RULES: dict[str, tuple[str, Callable[[str], bool]]] = {
+    name.lower(): (name, holds)
+    for names, holds in (
+        (_LIST_FIELDS, _is_there),
+        (_PRECEDENCE_FIELDS, _is_bulk),
+        (("X-Auto-Response-Suppress",), _is_suppressed),
+        (_ROBOT_FIELDS, _is_said),
+        (_SPAM_FIELDS, _is_yes),
+    )
+    for name in names
+}
 
 
 def _sign_in_address(fields: Fields) -> str:

@@ -75,11 +75,15 @@ class Sight:
 
 
 def _before_start(s: Sight) -> Answer:
-    return s.case.history.before_start, "older than this mailbox's first start"
+    if s.case.history.before_start:
+        return True, "older than this mailbox's first start"
+    return False, "came after this mailbox's first start"
 
 
 def _seen_before(s: Sight) -> Answer:
-    return s.case.history.decided, "the ledger holds a verdict on this message"
+    if s.case.history.decided:
+        return True, "the ledger knows this message"
+    return False, "new to the ledger"
 
 
 def _own(s: Sight) -> Answer:

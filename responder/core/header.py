@@ -7,15 +7,19 @@ character: what a sender wrote can become a header of ours only as one harmless 
 from __future__ import annotations
 
 import binascii
-import codecs
 import re
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
 from encodings.aliases import aliases
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from responder.core.address import without_comments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MOST_HEADER = 65_536  # octets; the mailbox asks for no more, and honest mail needs a tenth of it
 _MOST_ENCODED = 12_000  # octets of one value; 1000 characters fit even as single-letter encoded words
@@ -23,13 +27,19 @@ _MOST_ID = 250  # octets of a Message-ID; RFC 5322 allows a line of 998, a reply
 _MOST_OFFSET = timedelta(hours=24)
 
 _FOLD = re.compile(rb"\n[ \t]+")
-_NAME = re.compile(rb"[!-9;-~]+")  # RFC 5322 section 3.6.8: printable, no colon
+# RFC 5322 section 3.6.8: a name is printable without colon; a value goes on in lines that begin with white space.
+_FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _ENCODED_WORD = re.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*+)\?=")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _CHARSET = re.compile(r"[a-z0-9_]{1,40}")
 _LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 # Printable ASCII without quotes, backslash, "<", ">" and "@": safe in a header and in an IMAP argument.
 _MESSAGE_ID = re.compile(r"<[!#-;=?A-\[\]-~]++@[!#-;=?A-\[\]-~]++>")
+_MONTHS = b"JanFebMarAprMayJunJulAugSepOctNovDec"
+_DATE = re.compile(
+    rb"(?:[A-Z][a-z]{2}, )?(\d\d?) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4})"
+    rb" (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)(?: \([A-Za-z]{1,5}\))?"
+)
 _PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"?|([^;\s"]*+))', re.DOTALL)
 
 # Decoders for text only, and only those of the library: an unknown name would be searched for on the disk.
@@ -61,11 +71,9 @@ def split_fields(header: bytes) -> Fields:
         return Fields()
     ordered: list[tuple[str, bytes]] = []
     by_name: dict[str, list[bytes]] = {}
-    for line in _FOLD.sub(b" ", block.partition(b"\n\n")[0]).split(b"\n"):
-        raw_name, colon, raw_value = line.partition(b":")
-        if not colon or not _NAME.fullmatch(raw_name := raw_name.rstrip(b" \t")):
-            continue
-        name, value = raw_name.decode("ascii").lower(), raw_value.strip()
+    for raw_name, raw_value in _FIELD.findall(block.partition(b"\n\n")[0]):
+        name = raw_name.decode("ascii").lower()
+        value = (_FOLD.sub(b" ", raw_value) if b"\n" in raw_value else raw_value).strip()
         ordered.append((name, value))
         by_name.setdefault(name, []).append(value)
     return Fields(tuple(ordered), by_name)
@@ -143,9 +151,10 @@ def decode_text(raw: bytes, charset: str) -> str:
 def guess_text(raw: bytes) -> str:
     """Decode UTF-8, perhaps cut in a letter; else what is plausible of Windows-1251, KOI8-R, Windows-1252."""
     try:
-        return codecs.getincrementaldecoder("utf-8")().decode(raw)
-    except UnicodeDecodeError:
-        pass
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data":
+            return raw[: error.start].decode("utf-8")
     high = len(raw) - len(raw.translate(None, _HIGH))
     if 3 * high < len(_LETTER.findall(raw)):  # single letters among ASCII ones: a Western language
         return raw.decode("cp1252", "replace")
@@ -160,7 +169,8 @@ _C0_DF = bytes(range(0xC0, 0xE0))
 _E0_FF = bytes(range(0xE0, 0x100))
 
 
-def media_type(raw: bytes) -> tuple[str, dict[str, str]]:
+@lru_cache(maxsize=64)  # a Content-Type is asked for several times in one message
+def media_type(raw: bytes) -> tuple[str, Mapping[str, str]]:
     """Return a Content-Type's lower-case "type/subtype" and parameters; "text/plain" where it says nothing.
 
     Works for Content-Disposition too ("inline" has no subtype). Source: RFC 2045 section 5.
@@ -186,11 +196,16 @@ def message_ids(raw: bytes) -> list[str]:
 def instant(raw: bytes) -> datetime | None:
     """Return a Date field's instant in UTC, None if it is unreadable. Source: RFC 5322 section 3.3."""
     try:
-        parts = parsedate_tz(raw[:100].decode("latin-1"))
-        if parts is None:
-            return None
-        year, month, day, hour, minute, second = parts[:6]
-        offset = timedelta(seconds=parts[9] or 0)
+        if (match := _DATE.fullmatch(raw)) is not None:  # as nearly every program writes it, at a tenth of the cost
+            day, year, hour, minute, second, hours, minutes = map(int, match.group(1, 3, 4, 5, 6, 8, 9))
+            month = _MONTHS.index(match[2]) // 3 + 1
+            offset = timedelta(hours=hours, minutes=minutes) * (-1 if match[7] == b"-" else 1)
+        else:
+            parts = parsedate_tz(raw[:100].decode("latin-1"))
+            if parts is None:
+                return None
+            year, month, day, hour, minute, second = parts[:6]
+            offset = timedelta(seconds=parts[9] or 0)
         if abs(offset) >= _MOST_OFFSET:
             return None
         return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC) - offset

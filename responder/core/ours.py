@@ -31,16 +31,16 @@ def fingerprint(header: bytes, size: int) -> str:
 
 def fingerprint_of(fields: Fields, size: int) -> str:
     """Return the `fingerprint` of a header block that is already split."""
-    digest = hashlib.sha256()
+    pieces: list[bytes] = []
     for name in _IDENTIFYING:
         values = fields.all(name)
-        digest.update(b"%d," % len(values))
+        pieces.append(b"%d," % len(values))
         for value in values:
             plain = b" ".join(value.split())
-            digest.update(b"%d:%b" % (len(plain), plain))
+            pieces.append(b"%d:%b" % (len(plain), plain))
     if not any(fields.all("message-id")):
-        digest.update(b"size %d" % size)
-    return digest.hexdigest()
+        pieces.append(b"size %d" % size)
+    return hashlib.sha256(b"".join(pieces)).hexdigest()
 
 
 def derive_message_id(secret: bytes, mailbox: str, fingerprint: str, domain: str) -> str:

@@ -96,10 +96,15 @@ def _check_keys(policy: Policy) -> Iterator[TemplateFault]:
 
 def _check_texts(policy: Policy) -> Iterator[TemplateFault]:
     samples = list(_samples(policy))
+    tried: set[tuple[str, ZoneInfo]] = set()
     for sample in samples:
+        # A template cannot tell two clients of one language and clock apart but by their values.
+        alike = (sample.language, sample.zone)
+        cases = (_CASES[0], _CASES[-1]) if alike in tried else _CASES
+        tried.add(alike)
         for key in ("full", "short"):
             path = f"templates.{sample.language}.{key}"
-            if text := _try_reply(policy, sample, key):
+            if text := _try_reply(policy, sample, key, cases):
                 yield TemplateFault(path=path, text=text)
     for language in sorted({sample.language for sample in samples}):
         if text := _try_stranger(policy, language):
@@ -137,14 +142,14 @@ def _client(client: Client) -> _Sample:
     )
 
 
-def _try_reply(policy: Policy, sample: _Sample, key: str) -> str:
-    """Render one text in every case; return the first fault, "" if there is none."""
+def _try_reply(policy: Policy, sample: _Sample, key: str, cases: Sequence[frozenset[str]]) -> str:
+    """Render one text in those cases; return the first fault, "" if there is none."""
     try:
         text = template(policy, sample.language, key)
     except ConfigurationError as error:
         return str(error)
     everything = _values(policy, sample)
-    for number, case in enumerate(_CASES):
+    for number, case in enumerate(cases):
         part, length = _DUE[number % len(_DUE)]
         due_at = (_SAMPLE_AT.replace(tzinfo=sample.zone) + length).astimezone(UTC)
         due = say_due(_reader(policy, sample), due_at, part)

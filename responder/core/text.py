@@ -38,7 +38,7 @@ _BLOCK = re.compile(
 )
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _CUT = "-----Original Message-----"
-_MOST_HTML = 24_576  # characters from <body> on; the parser's time grows with the square of the nesting
+_MOST_HTML = 16_384  # characters from <body> on; the parser's time grows with the square of the nesting
 _BODY = re.compile("<body", re.IGNORECASE)
 # Private-use letters mark dropped elements. Removing elements from the tree is not safe where they are nested.
 _OPEN, _CLOSE = "\ue000", "\ue001"
@@ -96,7 +96,7 @@ _HEAD_LINE = re.compile(
 )
 _WROTE = re.compile(
     r"(?:wrote|writes|пишет|пишете|писал|писала|писал\(а\)|написал|написала|написал\(а\)|написали|schrieb|a écrit"
-    r"|escribió|ha scritto|пише|написав|написала)\s*[:：]?\s*$",
+    r"|escribió|ha scritto|пише|написав|написала)\s*[:：]$",
     re.IGNORECASE,
 )
 _ATTRIBUTION_START = re.compile(
@@ -178,11 +178,13 @@ def _attribution(lines: list[str], index: int) -> int:
 
 
 def _is_attribution(line: str) -> bool:
+    if not line.endswith((":", "：")):
+        return False
     dated = any(ch.isdigit() for ch in line)
     addressed = "@" in line
     if _WROTE.search(line):
         return dated or addressed
-    return dated and addressed and line.endswith(":") and "<" in line
+    return dated and addressed and "<" in line
 
 
 def _next_is_quoted(lines: list[str], index: int) -> bool:

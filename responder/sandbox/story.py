@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What ought to come of a message: the reason, the folder ("" for INBOX), and the due time that a reply names."""
+    """What ought to come of a message: the reason, the folder ("" for INBOX), the due time that a reply names."""
 
     reason: Reason
     folder: str = ""

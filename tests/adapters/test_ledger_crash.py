@@ -63,7 +63,8 @@ BROKEN = {
     "a verdict without its promise": """
         SELECT fingerprint FROM messages WHERE reason IS NOT NULL AND id NOT IN (SELECT message FROM promises)""",
     "two replies for one period": """
-        SELECT address FROM effects WHERE reply_kind IS NOT NULL GROUP BY address, period_ends_at HAVING count(*) > 1""",
+        SELECT address FROM effects WHERE reply_kind IS NOT NULL
+            GROUP BY address, period_ends_at HAVING count(*) > 1""",
     "a reply done without its copy or its word told": """
         SELECT id FROM effects AS sent WHERE state = 'done' AND (NOT EXISTS
             (SELECT 1 FROM effects WHERE kind = 'copy-sent' AND message = sent.message)
@@ -72,13 +73,16 @@ BROKEN = {
 }
 
 
+def write(path: Path) -> subprocess.Popen[str]:
+    """Start a service that writes until it is killed."""
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
 @pytest.mark.parametrize("lines", [1, 2, 3, 5, 8, 13, 22, 34])
 async def test_a_killed_service_leaves_a_whole_ledger(tmp_path: Path, lines: int) -> None:
     """After SIGKILL all that was confirmed is there, nothing is there by half, and the service goes on."""
     path = tmp_path / "ledger.db"
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as writer:
+    with write(path) as writer:
         assert writer.stdout is not None
         confirmed = [writer.stdout.readline().split() for _ in range(lines)]
         writer.kill()
@@ -96,7 +100,7 @@ async def test_a_killed_service_leaves_a_whole_ledger(tmp_path: Path, lines: int
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         assert connection.execute("SELECT count(*) FROM messages WHERE reason IS NOT NULL").fetchone() == (count,)
         found = {what: connection.execute(query).fetchall() for what, query in BROKEN.items()}
-        assert found == dict.fromkeys(BROKEN, [])
+        assert {what: rows for what, rows in found.items() if rows} == {}
     unfinished = await ledger.unfinished("main")
     sends = [one for one in unfinished if isinstance(one.effect, SendReply)]
     assert len(sends) <= 2
@@ -110,9 +114,7 @@ async def test_a_killed_service_leaves_a_whole_ledger(tmp_path: Path, lines: int
 async def test_status_reads_while_the_service_writes(tmp_path: Path) -> None:
     """A reader beside a busy writer is never refused and never sees half of a transaction."""
     path = tmp_path / "ledger.db"
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as writer:
+    with write(path) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
         reader = SqliteLedger.read(path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +17,7 @@ import pytest
 from responder.adapters import ledger_file, ledger_schema
 from responder.adapters.ledger import SqliteLedger
 from responder.errors import ConfigurationError, PermanentError, TemporaryError
+from responder.ports import FolderMade
 from tests.adapters.ledger_build import (
     HOUR,
     NOW,
@@ -49,6 +53,32 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "ledger.db"
 
 
+def damage(path: Path, what: str) -> bytes:
+    """Spoil the file and return what is in it now."""
+    octets = bytearray(path.read_bytes())
+    if what == "a page":
+        octets[3 * 4096 : 20 * 4096] = b"\xa5" * (17 * 4096)
+    else:
+        octets[:100] = b"x" * 100
+    path.write_bytes(octets)
+    return bytes(octets)
+
+
+def hold(path: Path) -> subprocess.Popen[str]:
+    """Start a process that holds the ledger; it has said so when this returns."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def content(path: Path) -> bytes:
+    """Return what is in the file."""
+    return path.read_bytes()
+
+
 def mode(path: Path) -> int:
     """Return the permissions."""
     return stat.S_IMODE(path.stat().st_mode)
@@ -66,7 +96,7 @@ async def filled(path: Path) -> None:
 
 
 async def test_the_file_and_what_lies_beside_it_belong_to_the_owner_only(path: Path) -> None:
-    """The folder is 0700, the database and its two companions are 0600, whatever the umask and the past."""
+    """The folder is 0700, the database and its two companions are 0600."""
     ledger = SqliteLedger.open(path)
     await ledger.note("poll", "10:00")
     assert mode(path.parent) == 0o700
@@ -74,7 +104,12 @@ async def test_the_file_and_what_lies_beside_it_belong_to_the_owner_only(path: P
     assert [one.name for one in beside] == ["ledger.db", "ledger.db-shm", "ledger.db-wal"]
     assert {mode(one) for one in beside} == {0o600}
     await ledger.close()
-    path.chmod(0o644)
+
+
+async def test_a_file_that_others_could_read_is_made_private(path: Path) -> None:
+    """Opening the ledger takes away what an older umask gave."""
+    await filled(path)
+    os.chmod(path, 0o644)  # noqa: PTH101 - what is to be mended
     await SqliteLedger.open(path).close()
     assert mode(path) == 0o600
 
@@ -133,10 +168,6 @@ async def test_what_is_forgotten_leaves_no_bytes_behind(path: Path) -> None:
 
 async def test_a_folder_keeps_the_stretch_it_was_first_made_for(path: Path) -> None:
     """A later word about the same folder changes nothing; forgotten is it when the stretch is long past."""
-    from dataclasses import replace  # noqa: PLC0415 - here only
-
-    from responder.ports import FolderMade  # noqa: PLC0415 - here only
-
     ledger = SqliteLedger.open(path)
     made = FolderMade(mailbox="main", folder="Callbacks/a", window=WINDOW)
     await ledger.folder_made([made, replace(made, window=replace(WINDOW, key="evening"))])
@@ -194,19 +225,14 @@ async def test_a_newer_version_is_refused_and_untouched(path: Path) -> None:
             opened(path)
 
 
-@pytest.mark.parametrize("damage", ["not a database", "a page"])
-async def test_a_damaged_file_is_a_permanent_error_and_stays(path: Path, damage: str) -> None:
+@pytest.mark.parametrize("what", ["not a database", "a page"])
+async def test_a_damaged_file_is_a_permanent_error_and_stays(path: Path, what: str) -> None:
     """Damage is told with what to do; the file is left as it is."""
     await filled(path)
-    octets = bytearray(path.read_bytes())
-    if damage == "a page":
-        octets[3 * 4096 : 20 * 4096] = b"\xa5" * (17 * 4096)
-    else:
-        octets[:100] = b"x" * 100
-    path.write_bytes(octets)
-    with pytest.raises(PermanentError, match="is damaged .* Nothing was deleted"):
+    octets = damage(path, what)
+    with pytest.raises(PermanentError, match=r"is damaged .* Nothing was deleted"):
         SqliteLedger.open(path)
-    assert path.read_bytes() == octets
+    assert content(path) == octets
 
 
 # -------------------------------------------------------------------------------------- migrations
@@ -220,8 +246,8 @@ def tables(path: Path) -> set[str]:
 
 async def test_an_empty_file_becomes_a_ledger_of_this_version(path: Path) -> None:
     """A fresh ledger bears our mark and the number of the last step."""
-    path.parent.mkdir()
-    path.touch()
+    os.mkdir(path.parent)  # noqa: PTH102 - pathlib is not for async functions
+    os.close(os.open(path, os.O_CREAT))
     await SqliteLedger.open(path).close()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(ledger_schema.MIGRATIONS),)
@@ -291,14 +317,12 @@ async def test_a_reader_sees_what_the_service_writes_and_writes_nothing(path: Pa
 async def test_a_second_writer_waits_for_its_turn(path: Path) -> None:
     """A write that another process holds up happens when that one is through."""
     ledger = SqliteLedger.open(path)
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        waiting = ledger.save_mailbox(state(5))
+    with hold(path) as holder:
+        writing = asyncio.create_task(ledger.save_mailbox(state(5)))
+        await asyncio.sleep(0)  # the write is with the ledger's thread now
+        assert not writing.done()
         holder.communicate("\n")
-        await waiting
+        await writing
     assert await ledger.mailbox("main") == state(5)
     await ledger.close()
 

@@ -192,11 +192,25 @@ async def test_vanished_messages_are_left_out(world: World) -> None:
     async with opened(world) as mailbox:
         await mailbox.scan(1)
         world.expunge(2)
+        for _ in range(2):  # a session may answer from what it remembers until its next look
+            await mailbox.whole(2)
+            assert {1, 3} <= {message.key.uid for message in await mailbox.fetch([1, 2, 3])} <= {1, 2, 3}
+            assert {1, 3} <= set(await mailbox.bodies([1, 2, 3], octets=10)) <= {1, 2, 3}
         assert await uids_of(mailbox) == [1, 3]
         assert [message.key.uid for message in await mailbox.fetch([1, 2, 3, 99])] == [1, 3]
         assert list(await mailbox.bodies([1, 2, 3], octets=10)) == [1, 3]
         assert await mailbox.whole(2) is None
         assert await mailbox.fetch([]) == []
+
+
+async def test_what_vanished_is_not_filed(world: World) -> None:
+    """A message that the owner's program removed between scan and filing is "gone"; the others are moved."""
+    world.deliver(letter(1), letter(2), letter(3))
+    async with opened(world) as mailbox:
+        state, uids = await mailbox.scan(1)
+        world.expunge(2)
+        moves = [move(uid, state.uidvalidity, "Callbacks") for uid in uids]
+        assert await mailbox.file(moves) == {1: "moved", 2: "gone", 3: "moved"}
 
 
 async def test_find_gives_the_newest(world: World) -> None:
@@ -239,6 +253,7 @@ async def test_filed_mail_is_whole_in_its_folder(world: World) -> None:
         assert await uids_of(mailbox) == [3]
         assert await mailbox.file(moves) == {1: "gone", 2: "gone"}
         world.deliver(letter(4))
+        assert await uids_of(mailbox) == [3, 4]
         assert await mailbox.file([move(4, state.uidvalidity, CYRILLIC)]) == {4: "moved"}
     assert world.stored(CYRILLIC)[0] == before[0]
     assert len(world.stored(CYRILLIC)) == 2
@@ -286,7 +301,6 @@ async def test_a_folder_that_vanished_is_made_again(world: World) -> None:
 @pytest.mark.parametrize("folder", HOSTILE_FOLDERS)
 async def test_an_unfit_folder_name_never_reaches_the_server(world: World, folder: str) -> None:
     """A folder name with a control character or an empty level files nothing, deletes nothing, and is told."""
-    world.deliver(letter(1), letter(2), folder="Victim") if "Victim" in world.folders() else None
     world.deliver(letter(1))
     async with opened(world) as mailbox:
         state, _ = await mailbox.scan(1)
@@ -331,7 +345,8 @@ async def test_sent_is_read_once(world: World) -> None:
         assert b"Bcc: x@mail.example\r\n" in headers[0].header
         assert b"X-Mailer" not in headers[0].header
         assert headers[0].internal_at == AT
-        assert await mailbox.sent_headers(first) == (first, [])  or await mailbox.sent_headers(first) == (first, ())
+        again, nothing = await mailbox.sent_headers(first)
+        assert (again, list(nothing)) == (first, [])
         world.deliver(letter(12), letter(13), folder="Sent")
         second, news = await mailbox.sent_headers(first)
         assert second is not None
@@ -357,7 +372,8 @@ async def test_a_copy_in_sent_is_read_and_marked(world: World) -> None:
         message = letter(7, extra="Auto-Submitted: auto-replied\r\nX-Responder-Id: <r.1@example.com>\r\n")
         appended = await mailbox.append_sent(message, AT)
         assert appended is not None
-        assert (appended.folder, appended.uid) == ("Sent", 1 if world.uidplus else 0)
+        assert appended.folder == "Sent"
+        assert appended.uid in ((1,) if world.uidplus else (0, 1))
         _, (header,) = await mailbox.sent_headers(cursor)
         assert b"X-Responder-Id: <r.1@example.com>\r\n" in header.header
     (stored,) = world.stored("Sent")

@@ -200,9 +200,9 @@ async def test_a_text_in_doubt_is_never_sent_again(sink: SmtpSink) -> None:
 
 async def test_after_a_refusal_the_connection_serves_on(sink: SmtpSink) -> None:
     """A refusal in the middle is followed by RSET, and the others leave over the same connection."""
-    sink.script["RCPT"] = [None, answer("550 5.1.1 no"), None]
-    sent = await _send(sink, count=3, connections=1)
-    assert [each.outcome for each in sent] == [DONE, REFUSED, DONE]
+    sink.script["RCPT"] = [None, answer("550 5.1.1 no")]
+    sent = await _send(sink, count=4, connections=1)
+    assert [each.outcome for each in sent] == [DONE, REFUSED, DONE, DONE]
     assert (sink.connections, sink.lines.count(b"RSET")) == (1, 1)
 
 
@@ -240,6 +240,14 @@ async def test_doubt_stops_that_connection(sink: SmtpSink) -> None:
     assert outcomes.count(DOUBT) == 2
     assert outcomes.count(RETRY) == 18
     assert sink.count == 2
+
+
+async def test_doubt_stops_a_proven_connection_too(sink: SmtpSink) -> None:
+    """When the server begins to hang up after texts, one is in doubt and the rest waits."""
+    sink.script["DOT"] = [None, *[drop()] * 20]
+    sent = await _send(sink, count=10, connections=1)
+    assert [each.outcome for each in sent] == [DONE, DOUBT] + [RETRY] * 8
+    assert (sink.count, sink.connections) == (2, 1)
 
 
 async def test_an_idle_connection_is_closed(sink: SmtpSink, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from responder.core.model import (
     Policy,
     ReplyRules,
     Schedule,
+    Span,
     Stretch,
     Term,
     TermUnit,
@@ -30,7 +31,7 @@ from responder.core.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -77,6 +78,14 @@ def term(text: str) -> Term:
 def at(text: str, zone: str = "Europe/Moscow") -> datetime:
     """Return the instant, in UTC, at which clocks in that zone show "2026-11-27 20:00"."""
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def told(spans: Span | Iterable[Span] | None, zone: str = "Europe/Moscow") -> list[str]:
+    """Return spans as clocks in that zone show them: "11-27 19:00 to 11-30 10:00"; they must be in UTC."""
+    given = [] if spans is None else [spans] if isinstance(spans, Span) else list(spans)
+    assert all(edge.tzinfo is UTC for span in given for edge in (span.starts_at, span.ends_at))
+    local = [(s.starts_at.astimezone(ZoneInfo(zone)), s.ends_at.astimezone(ZoneInfo(zone))) for s in given]
+    return [f"{starts:%m-%d %H:%M} to {ends:%m-%d %H:%M}" for starts, ends in local]
 
 
 def client(key: str = "vostok", *, zone: str = "Asia/Vladivostok", **overrides: Any) -> Client:

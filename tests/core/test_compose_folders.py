@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.core.compose import check_templates, folder_name
@@ -80,6 +80,7 @@ def test_a_bad_pattern_is_a_fault(folder: str) -> None:
     assert [fault.path for fault in check_templates(_rules(folder))] == ["filing.folder"]
 
 
+@settings(deadline=None)  # the first example reads the locale files
 @given(st.text(), st.text())
 def test_any_name_gives_one_level(name: str, topic: str) -> None:
     """Whatever a client is called, it is at most one level of at most 100 characters without wildcards."""

@@ -12,7 +12,7 @@ from email.headerregistry import Address
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.core.compose import Text, reply_message
@@ -297,6 +297,7 @@ HOSTILE = st.text() | st.sampled_from(
 )
 
 
+@settings(deadline=None)  # the first example reads the locale files
 @given(subject=HOSTILE, name=HOSTILE, body=HOSTILE, message_id=HOSTILE, reference=HOSTILE)
 def test_nothing_that_came_in_begins_a_field(
     subject: str, name: str, body: str, message_id: str, reference: str

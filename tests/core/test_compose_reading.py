@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.core import hours
@@ -24,6 +24,7 @@ HOSTILE = st.text(max_size=90) | st.sampled_from(
 )
 
 
+@settings(deadline=None)  # the first example reads the locale files
 @given(
     language=st.sampled_from(["ru", "en"]),
     zone=st.sampled_from(ZONES),
@@ -54,6 +55,7 @@ def test_every_text_reads_well(  # noqa: PLR0917 - what a text depends on
     assert len(body.split("\n")) == (9 if kind is ReplyKind.FULL else 6)
 
 
+@settings(deadline=None)  # the first example reads the locale files
 @given(kind=st.sampled_from(list(ReplyKind)[1:]), subject=HOSTILE, name=HOSTILE)
 def test_what_came_in_cannot_change_a_texts_shape(kind: ReplyKind, subject: str, name: str) -> None:
     """A subject and a name add no line, turn no direction and never run as a template."""
@@ -110,6 +112,7 @@ def test_a_verdict_without_a_due_time_has_no_words() -> None:
             reply_text(policy(), facts_of(), verdict, hours.calendar(policy(), "vostok"), FRIDAY_EVENING)
 
 
+@settings(deadline=None)  # the first example reads the locale files
 @given(st.lists(st.integers(0, 60 * 24 * 21), min_size=2, max_size=12), st.sampled_from(ZONES))
 def test_what_is_remembered_is_what_would_be_found(minutes: list[int], zone: str) -> None:
     """Offers asked for in any order are the same as offers asked for the first time."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,9 @@ from responder.core import hours, promise
 from responder.core.model import Term, TermUnit
 from tests.core.oracle import BeyondError, Oracle, instant, minute
 from tests.core.rules import Scene, minutes_near, scenes
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 MINUTE = timedelta(minutes=1)
 EXAMPLES = settings(
@@ -67,12 +72,12 @@ def test_working_terms(scene: Scene, data: st.DataObject) -> None:
             due = promise.due(calendar, Term(count=count, unit=unit), "", instant(arrived))
             assert due is not None
             assert due.due_at == instant(expected), due.steps
-            assert not calendar_closed_before(calendar, due.due_at), due.steps
+            assert not closed_just_before(calendar, due.due_at), due.steps
 
 
-def calendar_closed_before(calendar: hours.Calendar, due_at: object) -> bool:
+def closed_just_before(calendar: hours.Calendar, due_at: datetime) -> bool:
     """Tell whether the moment before a due time lies in closed time."""
-    return calendar.why_open(due_at - timedelta(microseconds=1)) == ""  # type: ignore[operator]
+    return calendar.why_open(due_at - timedelta(microseconds=1)) == ""
 
 
 @EXAMPLES
@@ -145,10 +150,8 @@ def test_no_hour_is_lost_or_doubled(scene: Scene) -> None:
     assert all(span.starts_at.tzinfo is UTC is span.ends_at.tzinfo for span in single)
     if single:
         spans = calendar.hours_spans(min(each.starts_at for each in single), max(each.ends_at for each in single))
-        assert all(a.ends_at <= b.starts_at for a, b in zip(spans, spans[1:], strict=False))
+        assert all(a.ends_at <= b.starts_at for a, b in pairwise(spans))
         truth = second_opinion(scene)
-        counted = {
-            at for span in spans for at in range(minute(span.starts_at), minute(span.ends_at))
-        }
+        counted = {at for span in spans for at in range(minute(span.starts_at), minute(span.ends_at))}
         assert counted >= {at for on in dates for pair in truth.hours[on] for at in range(*pair)}
         assert counted <= truth.working

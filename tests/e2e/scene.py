@@ -91,6 +91,7 @@ class Scene:
                 "smtp": {"host": "127.0.0.1", "port": self.sink.port, "security": "none"},
                 "username": self.user,
                 "password": {"file": str(secret)},
+                "poll": "1 s",
             }
         }
         _merge(tables, self.changes)

@@ -129,12 +129,13 @@ class Dovecot:
         """Start it, and return once it accepts connections."""
         try:
             self._prepare()
-            self._process = subprocess.Popen(
-                [_program("dovecot"), "-F", "-c", str(self.directory / "dovecot.conf")],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=(self.directory / "stderr.log").open("wb"),
-            )
+            with (self.directory / "stderr.log").open("wb") as errors:
+                self._process = subprocess.Popen(
+                    [_program("dovecot"), "-F", "-c", str(self.directory / "dovecot.conf")],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                )
             self._await_ready()
         except BaseException:
             self.stop()
