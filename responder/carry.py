@@ -150,9 +150,7 @@ class Carrier:
                     group.append(one)
                     replies.append(effect)
             # One commit closes the group before and starts this one.
-            followed = await self._ledger.advance(
-                receipts=receipts, start=[one.id for one in group], follow=follow
-            )
+            followed = await self._ledger.advance(receipts=receipts, start=[one.id for one in group], follow=follow)
             await self.carry_out(followed)
             receipts, follow = [], []
             if not group:

@@ -33,7 +33,9 @@ _STATE = click.option(
     help="The state directory (else $STATE_DIRECTORY, /var/lib/responder for /etc/responder, ~/.local/state).",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-_AT = click.option("--at", "at_words", metavar="TIME", help='As if it were then: "saturday 23:40", «вчера в 22:15».')
+_AT = click.option(
+    "--at", "at_words", metavar="TIME", help='As if it were then: "saturday 23:40", «вчера в 22:15».'
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -76,7 +78,13 @@ def check(config_path: Path | None, *, offline: bool) -> None:
 @_AT
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def run_daemon(
-    config_path: Path | None, state_path: Path | None, at_words: str | None, *, once: bool, dry_run: bool, verbose: bool
+    config_path: Path | None,
+    state_path: Path | None,
+    at_words: str | None,
+    *,
+    once: bool,
+    dry_run: bool,
+    verbose: bool,
 ) -> None:
     """Watch the mailboxes: the daemon."""
     from responder.commands import run as room  # noqa: PLC0415
@@ -90,7 +98,9 @@ def run_daemon(
 
 @main.command(epilog='Example: responder explain --from ivan@vostok.example --at "saturday 23:40"')
 @click.argument("what", required=False, metavar="[MESSAGE-ID | FILE.eml]")
-@click.option("--from", "sender", metavar="ADDRESS", help="A plain message from this address, as if it came now or --at.")
+@click.option(
+    "--from", "sender", metavar="ADDRESS", help="A plain message from this address, as if it came now or --at."
+)
 @click.option("--last", type=click.IntRange(1, 1000), metavar="N", help="The last N messages decided.")
 @_AT
 @_JSON

@@ -33,7 +33,7 @@ from responder.engine import Engine, Rules
 from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -77,7 +77,7 @@ def install_secret(state: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def only_one(state: Path) -> Iterator[None]:
+def only_one(state: Path) -> Generator[None]:
     """Hold the state directory's lock; a second daemon on the same ledger stands aside."""
     path = state / "lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

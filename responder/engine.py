@@ -259,9 +259,7 @@ class Engine:
             case = replace(case, facts=replace(case.facts, client="", unreadable=odd))
             verdict = decide(case, policy)
             plan = Plan()
-        return Assessed(
-            message=message, entry=entry, facts=case.facts, case=case, verdict=verdict, plan=plan
-        )
+        return Assessed(message=message, entry=entry, facts=case.facts, case=case, verdict=verdict, plan=plan)
 
     async def _observe(
         self, messages: Sequence[Message], entries: Mapping[str, LedgerEntry], *, fresh: bool
@@ -360,9 +358,7 @@ class Engine:
                 last = decisions[-1]
                 effects: tuple[Effect, ...] = (*last.effects, breaker_alert(until_at, policy))
                 decisions[-1] = replace(last, effects=effects)
-        effects_stored = await self._ledger.record(
-            state=state, waiting=waiting, decisions=decisions, now_at=now_at
-        )
+        effects_stored = await self._ledger.record(state=state, waiting=waiting, decisions=decisions, now_at=now_at)
         own = [_owner_message(item) for item in decided if item.verdict.reason is Reason.OWN]
         if own:
             await self._ledger.owner_wrote([message for message in own if message is not None])
@@ -499,7 +495,9 @@ def _vanished(entry: LedgerEntry) -> Decision:
             placement=NOWHERE,
             period=None,
             trail=(
-                Step(rule=Reason.ANSWERED, held=True, detail="the owner took it out of INBOX during the grace time"),
+                Step(
+                    rule=Reason.ANSWERED, held=True, detail="the owner took it out of INBOX during the grace time"
+                ),
             ),
         ),
         effects=(),

@@ -317,7 +317,7 @@ class DecidedRow:
 class Summary:
     """Counts for ``status``."""
 
-    by_reason: Mapping[str, int] = field(default_factory=dict)
+    by_reason: Mapping[str, int] = field(default_factory=dict[str, int])
     open_promises: int = 0
     late_promises: int = 0
     waiting: int = 0

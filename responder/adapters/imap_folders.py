@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from responder.adapters.imap_answers import Answer, Fetched
     from responder.adapters.imap_session import Account, ImapSession
 
+WHOLE = "(UID BODY.PEEK[])"
 LAST_COPIES = 200  # messages of a target that are looked through for a copy made before a crash
 
 # What programs call these folders where the server does not say (SPECIAL-USE); "/" separates levels.
@@ -168,11 +169,13 @@ class Folders:
         ``identity`` names the FETCH items that ``messages`` were read with.
         """
         try:
+            if self.session.read_only:  # Dovecot would copy, call it moved, and leave it where it was
+                raise PermanentError("INBOX is open for reading only")
             made = self.ensure(folder)
             if self.profile.move:
                 return self._move(folder, list(messages))
-            there: set[object] = set() if made else self._copies(folder, identity)
-            return self._copy(folder, [uid for uid, one in messages.items() if not _like(one) & there], messages)
+            there: set[int] = set() if made else self._copied_before(folder, messages, identity)
+            return self._copy(folder, [uid for uid in messages if uid not in there], messages)
         except PermanentError as error:
             return dict.fromkeys(messages, str(error))
 
@@ -186,7 +189,12 @@ class Folders:
                 self._make(folder)  # it may have been deleted meanwhile
             answers = [self.session.command("UID", "MOVE", uid_set, target) for uid_set in uid_sets(left)]
             named = [code for answer in answers for code in answer.all("COPYUID")]
-            results.update(dict.fromkeys(copied(named, left), "moved"))
+            went = copied(named, left)
+            if sum(len(answer.all("EXPUNGE")) for answer in answers) < len(went):
+                here = went & self.session.present(went)
+                results.update(dict.fromkeys(here, f"the server copied it to {folder} and left it in INBOX"))
+                went -= here
+            results.update(dict.fromkeys(went, "moved"))
             left = [uid for uid in left if uid not in results]
             if not left:
                 break
@@ -219,15 +227,25 @@ class Folders:
                 self.session.command("UID", "EXPUNGE", uid_set)
         return dict.fromkeys(messages, "moved")
 
-    def _copies(self, folder: str, identity: str) -> set[object]:
-        """Return the likenesses of a folder's last messages: a crash may have come after the COPY."""
+    def _copied_before(self, folder: str, messages: Mapping[int, Fetched], identity: str) -> set[int]:
+        """Return those that the folder holds already: a crash may have come after the COPY.
+
+        Whole texts are compared: whoever sends a second message under the first one's Message-ID must not lose it.
+        """
+        wanted = {likeness for one in messages.values() for likeness in _like(one)}
+        texts: set[bytes | None] = set()
         with self.elsewhere(folder, read_only=True) as there:
-            found = self.session.messages(self.session.last(LAST_COPIES), identity) if there else {}
-        return {likeness for one in found.values() for likeness in _like(one)}
+            if there:
+                last = self.session.messages(self.session.last(LAST_COPIES), identity)
+                alike = [uid for uid, one in last.items() if _like(one) & wanted]
+                texts = {one.data for one in self.session.messages(alike, WHOLE).values()}
+        if not texts:
+            return set()
+        return {uid for uid, one in self.session.messages(messages, WHOLE).items() if one.data in texts}
 
 
 def _like(one: Fetched) -> set[tuple[str, int, datetime | None]]:
-    """Return what a copy shares with its original; a Message-ID alone can be another message's too."""
+    """Return what a copy shares with its original."""
     return {(message_id, one.size, one.internal_at) for message_id in ids(one.data or b"")}
 
 

@@ -99,6 +99,7 @@ class ImapSession:
         uidnext: every UID below it existed when the folder was last looked at.
         exists: how many messages the selected folder holds, as far as the server has said.
         keywords: the selected folder takes new keywords.
+        read_only: nothing in the selected folder can be changed.
         fresh: IDLE has just ended, which told all news; the next search needs no NOOP before it.
     """
 
@@ -117,7 +118,7 @@ class ImapSession:
         self.capabilities = frozenset(each.decode("ascii", "replace") for each in self._client.capabilities())
         self._client.folder_encode = False
         self.uidvalidity = self.uidnext = self.exists = 0
-        self.keywords = self.fresh = False
+        self.keywords = self.read_only = self.fresh = False
 
     # ------------------------------------------------------------------------------------ beginning
 
@@ -224,6 +225,7 @@ class ImapSession:
         self.exists = answer.number("EXISTS")
         self.uidvalidity, self.uidnext = answer.number("UIDVALIDITY"), answer.number("UIDNEXT")
         self.keywords = any(rb"PERMANENTFLAGS" in line and rb"\*" in line for line in answer.all("OK"))
+        self.read_only = "READ-ONLY" in answer.untagged
         if not self.uidnext:  # Courier tells it in STATUS only
             self.uidnext = self.status(wire).get("UIDNEXT", 0)
         if not self.uidnext and self.exists:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from responder.adapters.alarm import Alarm, readable_within
 from responder.adapters.imap_answers import header_item, is_message
-from responder.adapters.imap_folders import Folders
+from responder.adapters.imap_folders import WHOLE, Folders
 from responder.adapters.imap_session import Account, ImapSession, translated
 from responder.core.model import Body, Message, MessageKey
 from responder.errors import PermanentError, TemporaryError
@@ -126,9 +126,7 @@ class ImapMailbox:
             session = ImapSession(self._account, self.counters)
         try:
             with translated(self._account, "opening INBOX"):
-                folders = Folders(
-                    session, self._account, inbox=self._inbox, idle=self._idle, read_only=self._read_only
-                )
+                folders = Folders(session, self._account, inbox=self._inbox, idle=self._idle, read_only=self._read_only)
         except BaseException:
             session.drop()
             raise
@@ -228,7 +226,7 @@ class ImapMailbox:
         """Return a whole message without marking it read (for ``explain``); None if it vanished."""
 
         def work(folders: Folders) -> bytes | None:
-            found = folders.session.messages([uid], "(UID BODY.PEEK[])").get(uid)
+            found = folders.session.messages([uid], WHOLE).get(uid)
             return found.data if found else None
 
         return await self._do("reading a message", work)

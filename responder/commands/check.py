@@ -144,11 +144,17 @@ async def _ask_imap(console: Console, here: place.Place, settings: MailboxSettin
         profile = mailbox.profile
         console.print(f"IMAP {settings.imap.host}:{settings.imap.port}, logged in as {settings.username}")
         console.print(f"  {inbox.exists} messages in {settings.inbox}; the first run leaves them alone")
-        console.print(f"  new mail: {'IDLE' if profile.idle else f'asked every {settings.poll.total_seconds():.0f} s'}")
+        console.print(
+            f"  new mail: {'IDLE' if profile.idle else f'asked every {settings.poll.total_seconds():.0f} s'}"
+        )
         console.print(f"  filing: {_filing(move=profile.move, uidplus=profile.uidplus)}")
-        console.print(f"  folders: separator {profile.separator!r}, prefix {profile.prefix!r}, {len(profile.folders)} found")
+        console.print(
+            f"  folders: separator {profile.separator!r}, prefix {profile.prefix!r}, {len(profile.folders)} found"
+        )
         if profile.sent is None:
-            console.print("  [yellow]no Sent folder was found: only weak evidence of your own answers is left[/yellow]")
+            console.print(
+                "  [yellow]no Sent folder was found: only weak evidence of your own answers is left[/yellow]"
+            )
         else:
             console.print(f"  your answers are read in {profile.sent}")
         console.print(f"  drafts: {profile.drafts or 'no folder yet; it is made when needed'}")
@@ -179,7 +185,9 @@ def _judge_paths(console: Console, policy: Policy, seen: Sequence[Facts]) -> Non
             "mail is filed all the same. Ask your provider to record it.[/yellow]"
         )
     elif without:
-        console.print(f"  {without} of the last {len(seen)} messages bear no Return-Path: such mail is filed, not answered")
+        console.print(
+            f"  {without} of the last {len(seen)} messages bear no Return-Path: such mail is filed, not answered"
+        )
     for client in policy.clients:
         theirs = [facts for facts in seen if facts.client == client.key and facts.return_path]
         if theirs and not any(facts.return_path_is_clients for facts in theirs):
@@ -188,5 +196,3 @@ def _judge_paths(console: Console, policy: Policy, seen: Sequence[Facts]) -> Non
                 f"  [yellow]{client.name} could never be answered: its mail comes with the Return-Path "
                 f"{', '.join(paths)}; add that address or domain to clients.{client.key}.addresses if it is theirs[/yellow]"
             )
-
-

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -103,7 +104,7 @@ def explain(config_path: Path | None, state_path: Path | None, question: Questio
     found = asyncio.run(_answer(here, question, at, raw))
     if as_json:
         answers = [one.as_json() for one in found]
-        print(json.dumps(answers if question.last else answers[0], ensure_ascii=False, indent=2))
+        click.echo(json.dumps(answers if question.last else answers[0], ensure_ascii=False, indent=2))
         return 0
     console = Console(highlight=False)
     if question.sender or raw is not None:
@@ -174,11 +175,10 @@ async def _explain_file(here: place.Place, ledger: Ledger, raw: bytes, at: datet
     """Judge a whole message as if it arrived at that instant in the mailbox it is addressed to."""
     policy = here.loaded.policy
     header, body = facts_room.split_message(raw)
-    name = policy.mailboxes[0].name
+    read: list[tuple[str, Facts]] = []
     for rules in policy.mailboxes:
-        key = MessageKey(mailbox=rules.name, uidvalidity=1, uid=1)
         message = Message(
-            key=key,
+            key=MessageKey(mailbox=rules.name, uidvalidity=1, uid=1),
             header=header,
             header_cut=False,
             internal_at=at,
@@ -186,20 +186,16 @@ async def _explain_file(here: place.Place, ledger: Ledger, raw: bytes, at: datet
             flags=frozenset(),
             body=body,
         )
-        facts = facts_room.observe(message, policy, Identity(mailbox=rules.name, secret=_secret(here)))
-        if facts.addressed or len(policy.mailboxes) == 1:
-            name = rules.name
-            break
-    else:
-        facts = facts_room.observe(message, policy, Identity(mailbox=name, secret=_secret(here)))
+        read.append(
+            (rules.name, facts_room.observe(message, policy, Identity(mailbox=rules.name, secret=_secret(here))))
+        )
+    name, facts = next((one for one in read if one[1].addressed), read[0])
     question = HistoryQuestion(facts=facts, arrived_at=at, conversing_since=at - policy.replies.conversing)
     (history,) = await ledger.histories([question], at)
     return _judge(here, name, facts, history, at, "a message file")
 
 
-async def _explain_sender(
-    here: place.Place, ledger: Ledger | None, sender: str, at: datetime
-) -> Explained:
+async def _explain_sender(here: place.Place, ledger: Ledger | None, sender: str, at: datetime) -> Explained:
     """Judge a plain message from an address as if it arrived at that instant."""
     policy = here.loaded.policy
     address = facts_room.normal_address(sender)
@@ -300,8 +296,7 @@ def _secret(here: place.Place) -> bytes:
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, tuple):
-        return " ".join(map(str, value))
+    """Say a fact in one line: ids side by side, instants in ISO 8601."""
     if isinstance(value, datetime):
         return _iso(value)
     return str(value)
@@ -320,7 +315,9 @@ def _show(console: Console, one: Explained, policy: Policy) -> None:
     for step in one.trail:
         rules.add_row("yes" if step["held"] else "no", str(step["rule"]), str(step["detail"]))
     console.print(rules)
-    console.print(f"\nReason: [bold]{one.reason}[/bold]; reply: {one.reply}; folder: {one.folder or 'stays in INBOX'}")
+    console.print(
+        f"\nReason: [bold]{one.reason}[/bold]; reply: {one.reply}; folder: {one.folder or 'stays in INBOX'}"
+    )
     if one.due_at is not None:
         console.print(f"\n[bold]Due {say_when(one.due_at, zone)}[/bold]")
         for line in one.steps:
@@ -331,4 +328,3 @@ def _show(console: Console, one: Explained, policy: Policy) -> None:
     if one.text is not None:
         console.print(Panel(one.text.rstrip(), title="the reply", title_align="left"))
     console.print()
-

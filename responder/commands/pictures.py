@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from babel.dates import format_date
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from responder.core.hours import Calendar
-    from responder.core.model import Channel, Client, Policy
+    from responder.core.model import Channel, Client, Policy, Span
 
 #: Half an hour a cell: a day is 48 cells wide and fits a narrow terminal beside its label.
 _CELL = timedelta(minutes=30)
@@ -51,31 +52,23 @@ def week_picture(policy: Policy, monday_on: date) -> Text:
     zone = policy.owner.zone
     picture = Text()
     picture.append(f"The week of {format_date(monday_on, 'd MMMM y', locale='en')}, {zone.key}\n", style="bold")
-    picture.append(f"{HOURS} hours  {BREAK} break (open)  {WINDOW} callback window  {CHANNEL} channel\n\n", style="dim")
+    picture.append(
+        f"{HOURS} hours  {BREAK} break (open)  {WINDOW} callback window  {CHANNEL} channel\n\n", style="dim"
+    )
     picture.append_text(_scale())
     days = [monday_on + timedelta(days=n) for n in range(7)]
     for on in days:
         label = format_date(on, "EEE d MMM", locale="en")
-        picture.append_text(_row(label, on, zone, lambda at: _hours_mark(calendar, at)))
+        picture.append_text(_row(label, on, zone, partial(_hours_mark, calendar)))
         why = calendar.closed_because(on)
         if why and why != "no hours that weekday":
             picture.append(f"{'':<{_LABEL}}closed: {why}\n", style="dim")
     for channel in calendar.channels:
         picture.append(f"\n{channel.names.get(policy.owner.language, channel.key)}\n", style="bold")
-        for label, on in _merged(days, lambda on, c=channel: _signature(calendar, c, on)):
+        for label, on in _merged(days, partial(_signature, calendar, channel)):
             spans = calendar.channel_spans(channel, _midnight(on, zone), _midnight(on + timedelta(days=1), zone))
-            if not spans:
-                continue
-            picture.append_text(
-                _row(
-                    label,
-                    on,
-                    zone,
-                    lambda at, s=spans: (
-                        (CHANNEL, "green") if any(span.contains(at) for span in s) else (NIGHT, "dim")
-                    ),
-                )
-            )
+            if spans:
+                picture.append_text(_row(label, on, zone, partial(_channel_mark, spans)))
     return picture
 
 
@@ -86,6 +79,10 @@ def _hours_mark(calendar: Calendar, at: datetime) -> tuple[str, str]:
     return {"hours": (HOURS, "cyan"), "break": (BREAK, "cyan")}.get(why, (NIGHT, "dim"))
 
 
+def _channel_mark(spans: Sequence[Span], at: datetime) -> tuple[str, str]:
+    return (CHANNEL, "green") if any(span.contains(at) for span in spans) else (NIGHT, "dim")
+
+
 def client_picture(policy: Policy, client: Client, monday_on: date) -> Text:
     """Draw, in the owner's clock, the windows of a week against the client's daytime."""
     calendar = hours.calendar(policy, client.key)
@@ -94,12 +91,13 @@ def client_picture(policy: Policy, client: Client, monday_on: date) -> Text:
     picture.append(f"{client.name}", style="bold")
     picture.append(f"  {client.zone.key}\n")
     picture.append(
-        f"{DAY} day there  {WINDOW} window in their day: a call  {BREAK} window in their night: by mail\n", style="dim"
+        f"{DAY} day there  {WINDOW} window in their day: a call  {BREAK} window in their night: by mail\n",
+        style="dim",
     )
     picture.append_text(_scale())
     days = [monday_on + timedelta(days=n) for n in range(7)]
-    for label, on in _merged(days, lambda on: _overlap_signature(calendar, on)):
-        picture.append_text(_row(label, on, zone, lambda at: _overlap_mark(calendar, at)))
+    for label, on in _merged(days, partial(_overlap_signature, calendar)):
+        picture.append_text(_row(label, on, zone, partial(_overlap_mark, calendar)))
     return picture
 
 
@@ -118,7 +116,7 @@ def _overlap_signature(calendar: Calendar, on: date) -> str:
 def _signature(calendar: Calendar, channel: Channel, on: date) -> str:
     zone = calendar.zone
     spans = calendar.channel_spans(channel, _midnight(on, zone), _midnight(on + timedelta(days=1), zone))
-    return "".join("x" if any(span.contains(at) for span in spans) else "." for at in _cells(on, zone))
+    return "".join(_channel_mark(spans, at)[0] for at in _cells(on, zone))
 
 
 def _merged(days: Sequence[date], signature: Callable[[date], str]) -> list[tuple[str, date]]:

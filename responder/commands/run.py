@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -37,7 +37,7 @@ def run(config_path: Path | None, state_path: Path | None, *, once: bool, verbos
     place.take_on_identity(here.state)
     logs.configure(verbose=verbose)
     for warning in here.loaded.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        click.echo(f"warning: {warning}", err=True)
 
     async def go() -> None:
         daemon = Daemon(here.loaded, state=here.state, clock=SystemClock(), environ=os.environ)
@@ -90,7 +90,7 @@ async def _dry_run(here: place.Place, at: datetime | None) -> int:
                 _, uids = await mailbox.scan(start)
                 messages = await mailbox.fetch(uids[-1000:])
                 prints = [facts_room.fingerprint(message.header, message.size) for message in messages]
-                known = {} if at is not None else await ledger.known(prints)
+                known = await ledger.known([] if at is not None else prints)
                 assessed = await engine.assess(messages, known, now_at, fresh=at is not None)
                 total += len(assessed)
                 console.print(_table(settings.name, assessed, here))

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -50,7 +51,7 @@ def status(config_path: Path | None, state_path: Path | None, *, as_json: bool) 
     report = asyncio.run(_gather(here, now_at))
     troubles = _troubles(here, report, now_at)
     if as_json:
-        print(json.dumps(_as_json(here.loaded.policy, report, troubles, now_at), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(_as_json(here.loaded.policy, report, troubles, now_at), ensure_ascii=False, indent=2))
     else:
         _show(Console(highlight=False), here, report, troubles, now_at)
     return 1 if troubles else 0
@@ -100,7 +101,9 @@ def _troubles(here: place.Place, report: Report, now_at: datetime) -> list[str]:
         if looked is None:
             troubles.append(f"{settings.name}: not looked at yet")
         elif report.running and now_at - datetime.fromisoformat(looked) > _STALE:
-            troubles.append(f"{settings.name}: not looked at for {say_span(now_at - datetime.fromisoformat(looked))}")
+            troubles.append(
+                f"{settings.name}: not looked at for {say_span(now_at - datetime.fromisoformat(looked))}"
+            )
     if report.summary.in_doubt:
         troubles.append(f"{report.summary.in_doubt} replies are in doubt: nobody knows whether they left")
     if report.summary.late_promises:
@@ -129,9 +132,7 @@ def _as_json(policy: Policy, report: Report, troubles: Sequence[str], now_at: da
     }
 
 
-def _show(
-    console: Console, here: place.Place, report: Report, troubles: Sequence[str], now_at: datetime
-) -> None:
+def _show(console: Console, here: place.Place, report: Report, troubles: Sequence[str], now_at: datetime) -> None:
     policy = here.loaded.policy
     zone = policy.owner.zone
     calendar = hours.calendar(policy, "")

@@ -56,7 +56,10 @@ class Sight:
                 due = replace(
                     due,
                     due_at=joined_at,
-                    steps=(*due.steps, "An earlier mail of the same grace time is due later: that time holds for both."),
+                    steps=(
+                        *due.steps,
+                        "An earlier mail of the same grace time is due later: that time holds for both.",
+                    ),
                 )
             self._due = due
         return self._due

@@ -188,7 +188,7 @@ class Client:
     agreement: Agreement | None = None
     phone: str = ""
     response: Term | None = None
-    topics: Mapping[str, Term] = field(default_factory=dict)
+    topics: Mapping[str, Term] = field(default_factory=dict[str, Term])
     holidays: str = ""
     hours: Schedule | None = None
     windows: tuple[WindowRule, ...] | None = None
@@ -270,7 +270,7 @@ class Policy:
     clients: tuple[Client, ...]
     replies: ReplyRules
     filing: FilingRules
-    templates: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    templates: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, "Mapping[str, str]"])
 
     def client(self, key: str) -> Client:
         """Return the client with that key; KeyError if there is none."""

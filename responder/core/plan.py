@@ -57,9 +57,7 @@ def _reply(case: Case, verdict: Verdict, policy: Policy, identity: Identity, tex
     assert verdict.period is not None  # noqa: S101 - only mail that arrived closed is answered
     rules = policy.mailbox(identity.mailbox)
     sender = facts.addressed or rules.addresses[0]
-    message_id = derive_message_id(
-        identity.secret, identity.mailbox, facts.fingerprint, sender.rpartition("@")[2]
-    )
+    message_id = derive_message_id(identity.secret, identity.mailbox, facts.fingerprint, sender.rpartition("@")[2])
     message = compose.reply_message(policy, identity.mailbox, facts, text, message_id, case.now_at)
     if policy.replies.mode == "draft":
         return SaveDraft(

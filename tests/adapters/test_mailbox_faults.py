@@ -49,7 +49,13 @@ async def refused(server: ScriptedImap, **options: Any) -> TemporaryError:
 
 @pytest.mark.parametrize(
     "greeting",
-    ["* BYE too many connections\r\n", b"" + CLOSE, "* OK rea" + CLOSE.decode(), "220 smtp ready\r\n", "* OK\r\n" + CLOSE.decode()],
+    [
+        "* BYE too many connections\r\n",
+        b"" + CLOSE,
+        "* OK rea" + CLOSE.decode(),
+        "220 smtp ready\r\n",
+        "* OK\r\n" + CLOSE.decode(),
+    ],
 )
 async def test_a_broken_greeting_is_temporary(greeting: str | bytes) -> None:
     """A server that says goodbye, nothing or nonsense at first is tried again later."""
@@ -224,7 +230,9 @@ async def test_mail_that_arrives_during_the_search_is_found() -> None:
 async def test_a_big_inbox_is_searched_in_windows() -> None:
     """Above 20,000 messages no single answer can break the session's line limit."""
     select = "* 50000 EXISTS\r\n* OK [UIDVALIDITY 7] v\r\n* OK [UIDNEXT 50001] n\r\n" + OK
-    (_, uids), server = await scanned({"SELECT": select, "UID SEARCH": ["* SEARCH 7\r\n" + OK, "* SEARCH 50000\r\n" + OK]})
+    (_, uids), server = await scanned(
+        {"SELECT": select, "UID SEARCH": ["* SEARCH 7\r\n" + OK, "* SEARCH 50000\r\n" + OK]}
+    )
     spans = [line.split(" ")[4] for line in server.said("UID SEARCH")]
     assert spans == ["1:20000", "20001:40000", "40001:*"]
     assert uids == [7, 50_000]
@@ -233,7 +241,9 @@ async def test_a_big_inbox_is_searched_in_windows() -> None:
 async def test_uidvalidity_that_changes_is_reported() -> None:
     """A new UIDVALIDITY at a later SELECT stands in the state that scan returns."""
     select = "* 0 EXISTS\r\n* OK [UIDVALIDITY {n}] v\r\n* OK [UIDNEXT 1] n\r\n{{tag}} OK done\r\n"
-    (state, _), _ = await scanned({"SELECT": [select.format(n=7), select.format(n=8)], "UID SEARCH": "* SEARCH\r\n" + OK})
+    (state, _), _ = await scanned(
+        {"SELECT": [select.format(n=7), select.format(n=8)], "UID SEARCH": "* SEARCH\r\n" + OK}
+    )
     assert state.uidvalidity == 8
 
 
@@ -270,7 +280,7 @@ async def test_fetch_understands_every_dialect(answer: bytes) -> None:
 
 
 STRUCTURES = [
-    "* 1 FETCH (UID 1 BODYSTRUCTURE (\"TEXT\"))\r\n" + OK,
+    '* 1 FETCH (UID 1 BODYSTRUCTURE ("TEXT"))\r\n' + OK,
     "* 1 FETCH (UID 1 BODYSTRUCTURE " + "(" * 3_000 + ")\r\n" + OK,
     "* 1 FETCH (UID 1 BODYSTRUCTURE " + "(" * 3_000 + '"a"' + ")" * 3_000 + ")\r\n" + OK,
     "* 1 FETCH (UID 1 BODYSTRUCTURE NIL)\r\n" + OK,
@@ -340,9 +350,15 @@ async def filed(script: dict[str, Any]) -> tuple[str, ScriptedImap]:
         return word, server
 
 
+MOVED = "* OK [COPYUID 9 1 5] x\r\n* 1 EXPUNGE\r\n" + OK
 MOVES: list[tuple[str, dict[str, Any], Callable[[str], bool]]] = [
-    ("copyuid", {"UID MOVE": "* OK [COPYUID 9 1 5] x\r\n" + OK}, lambda word: word == "moved"),
-    ("tagged copyuid", {"UID MOVE": "{tag} OK [COPYUID 9 1 5] x\r\n"}, lambda word: word == "moved"),
+    ("copyuid", {"UID MOVE": MOVED}, lambda word: word == "moved"),
+    ("tagged copyuid", {"UID MOVE": "* 1 EXPUNGE\r\n{tag} OK [COPYUID 9 1 5] x\r\n"}, lambda word: word == "moved"),
+    (
+        "copied only",
+        {"UID MOVE": "* OK [COPYUID 9 1 5] x\r\n" + OK, "UID SEARCH": "* SEARCH 1\r\n" + OK},
+        lambda word: "left it in INBOX" in word,
+    ),
     ("no uidplus", {"UID MOVE": OK, "UID SEARCH": "* SEARCH\r\n" + OK}, lambda word: word == "moved"),
     ("still there", {"UID MOVE": OK, "UID SEARCH": "* SEARCH 1\r\n" + OK}, lambda word: "did not move" in word),
     (
@@ -358,7 +374,7 @@ MOVES: list[tuple[str, dict[str, Any], Callable[[str], bool]]] = [
     ),
     (
         "try create",
-        {"UID MOVE": ["{tag} NO [TRYCREATE] no folder\r\n", "* OK [COPYUID 9 1 5] x\r\n" + OK]},
+        {"UID MOVE": ["{tag} NO [TRYCREATE] no folder\r\n", MOVED]},
         lambda word: word == "moved",
     ),
     (
@@ -371,7 +387,7 @@ MOVES: list[tuple[str, dict[str, Any], Callable[[str], bool]]] = [
         {
             "CREATE": "{tag} NO [ALREADYEXISTS] there\r\n",
             "STATUS": '* STATUS "x" (UIDNEXT 5 UIDVALIDITY 9)\r\n' + OK,
-            "UID MOVE": "* OK [COPYUID 9 1 5] x\r\n" + OK,
+            "UID MOVE": MOVED,
         },
         lambda word: word == "moved",
     ),
@@ -447,8 +463,9 @@ async def test_idle_that_is_refused_is_waited_for_without() -> None:
         await mailbox.close()
 
 
-async def test_closing_does_not_wait_for_a_deaf_server() -> None:
+async def test_closing_does_not_wait_for_a_deaf_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Close cuts a command short that will never be answered."""
+    monkeypatch.setattr("responder.adapters.mailbox.CLOSE_SECONDS", 0.2)
     with ScriptedImap({"NOOP": "", "LOGOUT": ""}) as server:
         mailbox = make(server, timeout=60)
         await mailbox.open()

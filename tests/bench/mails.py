@@ -31,7 +31,7 @@ def mails(count: int, at: datetime) -> Iterator[bytes]:
         sent_at = at - timedelta(seconds=count - number)
         size = min(int(chance.lognormvariate(9.0, 0.55)), 200_000)
         if number % 2 == 0:
-            sender, extra = f"person{number}@firm{number % FIRMS}.example", ""
+            sender, extra = f"person{number}@firm{number // 2 % FIRMS}.example", ""
         elif kind < 0.30:
             sender, extra = f"list{number % 7}@lists.example", "List-Id: <news.lists.example>\r\nPrecedence: list\r\n"
         elif kind < 0.50:

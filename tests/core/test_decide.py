@@ -45,7 +45,10 @@ def facts(**overrides: Any) -> Facts:
 
 
 def case(
-    facts_: Facts | None = None, history: History | None = None, arrived_at: Any = FRIDAY_EVENING, now_at: Any = None
+    facts_: Facts | None = None,
+    history: History | None = None,
+    arrived_at: Any = FRIDAY_EVENING,
+    now_at: Any = None,
 ) -> Case:
     return Case(
         message=KEY,
@@ -194,9 +197,7 @@ def test_caps_count_within_one_batch() -> None:
         replies=replies(limits=Limits(per_hour=2)),
         clients=(client(domains=frozenset({"vostok.example"})),),
     )
-    many = [
-        case(facts(address=f"{n}@vostok.example", fingerprint=str(n) * 64)) for n in range(1, 5)
-    ]
+    many = [case(facts(address=f"{n}@vostok.example", fingerprint=str(n) * 64)) for n in range(1, 5)]
     reasons = [verdict.reason for _, verdict in decide_all(many, rules)]
     assert reasons == [Reason.FULL, Reason.FULL, Reason.LIMIT, Reason.LIMIT]
 

@@ -132,9 +132,11 @@ class Scene:
                     seen = seen.removeprefix("INBOX.").replace(".", "/")
                 if imap.select(b'"' + name + b'"', readonly=True)[0] != "OK":
                     continue
-                _, data = imap.fetch("1:*", "(FLAGS BODY.PEEK[])") if imap.untagged_responses.get(
-                    "EXISTS", [b"0"]
-                ) != [b"0"] else ("OK", [])
+                _, data = (
+                    imap.fetch("1:*", "(FLAGS BODY.PEEK[])")
+                    if imap.untagged_responses.get("EXISTS", [b"0"]) != [b"0"]
+                    else ("OK", [])
+                )
                 for part in data:
                     # Without UIDPLUS what was filed stays behind, marked, until the owner's program expunges.
                     if isinstance(part, tuple) and b"\\Deleted" not in part[0]:

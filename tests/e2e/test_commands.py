@@ -136,7 +136,12 @@ async def test_check_and_dry_run_change_nothing(scene: Scene, tmp_path: Path) ->
     before = scene.dovecot.doveadm("fetch", "-u", scene.user, "uid flags mailbox", "all")
     checked = responder("check", "--config", str(scene.config), home=tmp_path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    for expected in ("logged in as", "your answers are read in Sent", "separator '/'", "Здравствуйте, Иван Петрович!"):
+    for expected in (
+        "logged in as",
+        "your answers are read in Sent",
+        "separator '/'",
+        "Здравствуйте, Иван Петрович!",
+    ):
         assert expected in checked.stdout
     state = ["--config", str(scene.config), "--state", str(tmp_path / "none")]
     dry = responder("run", "--dry-run", "--at", "2026-11-13 20:05", *state, home=tmp_path)

@@ -88,9 +88,7 @@ async def _check(scene: Scene, call: int, when: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_killed_at_every_outside_call(
-    dovecot_rich: Dovecot, user: str, tmp_path: Path, when: str
-) -> None:
+async def test_killed_at_every_outside_call(dovecot_rich: Dovecot, user: str, tmp_path: Path, when: str) -> None:
     """Wherever the process dies: at most one reply for each client, every mail filed once, what is held is shown."""
     limit = asyncio.Semaphore(_AT_ONCE)
     finished: list[int] = []

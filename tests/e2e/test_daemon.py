@@ -121,7 +121,10 @@ async def test_three_zones_two_languages_over_lmtp(scene: Scene) -> None:
     texts = {mail.recipient: body_of(mail) for mail in mails}
     due_on = scene.clock.at.astimezone(MOSCOW).date() + timedelta(days=3)
     due = datetime.combine(due_on, time(13), MOSCOW)
-    for address, zone in (("maya@harborlane.example", "America/New_York"), ("jonas@linden-partner.example", "Europe/Berlin")):
+    for address, zone in (
+        ("maya@harborlane.example", "America/New_York"),
+        ("jonas@linden-partner.example", "Europe/Berlin"),
+    ):
         assert f"{due.astimezone(ZoneInfo(zone)):%H:%M}" in texts[address], texts[address]
         assert "13:00 in Moscow" in texts[address]
     assert "Здравствуйте" in texts["ivan@vostok.example"]

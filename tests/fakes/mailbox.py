@@ -443,7 +443,5 @@ def _leaves(part: EmailMessage) -> Iterable[Part]:
         media=part.get_content_type(),
         disposition=disposition if disposition in ("", "inline") else "attachment",
         filename=part.get_filename("") or "",
-        parameters={
-            name.lower(): collapse_rfc2231_value(value) for name, value in (part.get_params() or [])[1:]
-        },
+        parameters={name.lower(): collapse_rfc2231_value(value) for name, value in (part.get_params() or [])[1:]},
     )

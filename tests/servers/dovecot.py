@@ -220,9 +220,7 @@ class Dovecot:
             imap.login(user, PASSWORD)
             yield imap
 
-    def append(
-        self, user: str, raw: bytes, internal_at: datetime, *, folder: str = "INBOX", flags: str = ""
-    ) -> None:
+    def append(self, user: str, raw: bytes, internal_at: datetime, *, folder: str = "INBOX", flags: str = "") -> None:
         """Put a message into a folder, which is named as the server names it."""
         with self.client(user) as imap:
             kind, data = imap.append(_quoted(folder), f"({flags})", internal_at, raw)

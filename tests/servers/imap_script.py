@@ -99,7 +99,9 @@ class ScriptedImap:
                     tag = words[0]
                     command = " ".join(words[1:3]) if words[1] == "UID" else words[1]
                 answer = self._answer(command.upper())
-                if not self._say(connection, f"{tag} OK in\r\n" if command == "SASL" and answer is None else answer, tag):
+                if not self._say(
+                    connection, f"{tag} OK in\r\n" if command == "SASL" and answer is None else answer, tag
+                ):
                     return
 
     def _answer(self, command: str) -> Answer:
