@@ -129,7 +129,7 @@ class Carrier:
 
     # --------------------------------------------------------------------------------------- replies
 
-    async def _send(self, stored: Sequence[StoredEffect]) -> None:
+    async def _send(self, stored: Sequence[StoredEffect]) -> None:  # noqa: C901 - one loop over one journal
         receipts: list[Receipt] = []
         follow: list[Effect] = []
         self.trouble = ""

@@ -33,9 +33,7 @@ _STATE = click.option(
     help="The state directory (else $STATE_DIRECTORY, /var/lib/responder for /etc/responder, ~/.local/state).",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-_AT = click.option(
-    "--at", "at_words", metavar="TIME", help='As if it were then: "saturday 23:40", «вчера в 22:15».'
-)
+_AT = click.option("--at", "at_words", metavar="TIME", help='As if it were then: "saturday 23:40", «вчера в 22:15».')
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -248,7 +248,7 @@ class Daemon:
             loaded = config.load(self._loaded.settings.path)
         except ConfigurationError as error:
             for problem in str(error).splitlines():
-                log.error("configuration refused: the old rules stay in force", problem=problem)
+                log.error("configuration refused: the old rules stay in force", problem=problem)  # noqa: TRY400 - the same
             self._config_trouble = f"the file has errors, the old rules stay in force: {str(error).splitlines()[0]}"
         else:
             self._config_trouble = ""
@@ -320,9 +320,7 @@ class Daemon:
     async def _begin(self, line: Line) -> None:
         left_alone = await line.engine.begin()
         if left_alone:
-            log.info(
-                f"{left_alone} older messages are left alone; from now on new mail is handled", mailbox=line.name
-            )
+            log.info("first start: older messages are left alone for good", mailbox=line.name, messages=left_alone)
         profile = line.mailbox.profile
         log.info(
             "mailbox open",
@@ -357,7 +355,7 @@ class Daemon:
                 log.warning("session lost", mailbox=line.name, error=str(error), again_in=f"{delay:.0f} s")
                 await self._rest(line, delay, str(error))
             except ConfigurationError as error:
-                log.error("login refused", mailbox=line.name, error=str(error))
+                log.error("login refused", mailbox=line.name, error=str(error))  # noqa: TRY400 - no traceback: the owner reads this
                 await self._tell_trouble(line, str(error))
                 await self._rest(line, LOGIN_BACKOFF, str(error))
             except PermanentError as error:

@@ -168,12 +168,15 @@ class Engine:
             next_uid=max(inbox.uidnext, 1),
         )
         kept: list[LedgerEntry] = []
+        lost: list[Decision] = []
         for entry in self._waiting.values():
             uid = await self.mailbox.find(entry.message_id) if entry.message_id else None
-            if uid is not None:
+            if uid is None:
+                lost.append(_unjudged(entry, Reason.BEFORE_START, "not found again after UIDVALIDITY changed"))
+            else:
                 key = MessageKey(mailbox=old.name, uidvalidity=inbox.uidvalidity, uid=uid)
                 kept.append(replace(entry, key=key))
-        await self._ledger.record(state=state, waiting=kept, decisions=(), now_at=self._clock.now())
+        await self._ledger.record(state=state, waiting=kept, decisions=lost, now_at=self._clock.now())
         self._state = state
         self._waiting = {entry.fingerprint: entry for entry in kept}
 
@@ -253,8 +256,8 @@ class Engine:
         policy = self.rules.policy
         try:
             plan = make_plan(case, verdict, policy, self._identity)
-        except Exception as error:  # noqa: BLE001 - one odd message must not stop the others
-            log.error("no reply could be written", error=type(error).__name__, fingerprint=entry.fingerprint[:12])
+        except Exception as error:  # one odd message must not stop the others
+            log.exception("no reply could be written", fingerprint=entry.fingerprint[:12])
             odd = f"its reply could not be written ({type(error).__name__})"
             case = replace(case, facts=replace(case.facts, client="", unreadable=odd))
             verdict = decide(case, policy)
@@ -284,7 +287,7 @@ class Engine:
                 result.append((message, facts))
             else:
                 whole = replace(message, body=body)
-                result.append((whole, facts_room.observe(whole, policy, self._identity)))
+                result.append((whole, facts_room.observe_body(whole, facts, policy, self._identity)))
         return result
 
     # ------------------------------------------------------------------------------------- new mail
@@ -385,11 +388,8 @@ class Engine:
 
     async def _decide_waiting(self, entries: Sequence[LedgerEntry]) -> None:
         messages = await self.mailbox.fetch([entry.key.uid for entry in entries])
-        found: list[Message] = []
         by_print = {entry.fingerprint: entry for entry in entries}
-        for message in messages:
-            if facts_room.fingerprint(message.header, message.size) in by_print:
-                found.append(message)
+        found = [message for message in messages if facts_room.fingerprint(message.header, message.size) in by_print]
         async with self._lock:
             now_at = self._clock.now()
             assessed = await self.assess(found, by_print, now_at)
@@ -397,8 +397,12 @@ class Engine:
             there = {item.entry.fingerprint for item in assessed}
             vanished = [entry for entry in entries if entry.fingerprint not in there]
             if vanished:
+                taken = "the owner took it out of INBOX during the grace time"
                 await self._ledger.record(
-                    state=None, waiting=(), decisions=[_vanished(entry) for entry in vanished], now_at=now_at
+                    state=None,
+                    waiting=(),
+                    decisions=[_unjudged(entry, Reason.ANSWERED, taken) for entry in vanished],
+                    now_at=now_at,
                 )
         for entry in entries:
             self._waiting.pop(entry.fingerprint, None)
@@ -481,24 +485,20 @@ def _owner_message(item: Assessed) -> OwnerMessage | None:
     )
 
 
-def _vanished(entry: LedgerEntry) -> Decision:
-    """Return the decision for a mail that left INBOX during its grace time: the owner has seen to it."""
+def _unjudged(entry: LedgerEntry, reason: Reason, detail: str) -> Decision:
+    """Return the decision for a mail that waited and can no longer be read: nothing follows from it."""
     return Decision(
-        entry=replace(entry, reason=Reason.ANSWERED),
+        entry=replace(entry, reason=reason),
         facts=Facts(fingerprint=entry.fingerprint, address=entry.address, client=entry.client),
         verdict=Verdict(
-            reason=Reason.ANSWERED,
+            reason=reason,
             reply=ReplyKind.NONE,
             file=False,
             promises=False,
             due=None,
             placement=NOWHERE,
             period=None,
-            trail=(
-                Step(
-                    rule=Reason.ANSWERED, held=True, detail="the owner took it out of INBOX during the grace time"
-                ),
-            ),
+            trail=(Step(rule=reason, held=True, detail=detail),),
         ),
         effects=(),
     )

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.contract.worlds import DovecotWorld, FakeWorld
 from tests.servers.dovecot import Dovecot, missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
+    from tests.contract.worlds import World
     from tests.servers.dovecot import Kind
 
 
@@ -51,11 +53,20 @@ def user() -> str:
     return f"user-{uuid.uuid4().hex[:12]}"
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+@pytest.fixture(params=["fake", *(pytest.param(kind, marks=pytest.mark.server) for kind in ("rich", "poor"))])
+def world(request: pytest.FixtureRequest, user: str) -> World:
+    """Return each world in which a Mailbox is tried: the fake one, then a user of each real server."""
+    if request.param == "fake":
+        return FakeWorld()
+    server: Dovecot = request.getfixturevalue(f"dovecot_{request.param}")
+    return DovecotWorld(server, user)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the server's log with a failure."""
-    outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]  # pluggy's result, which its stub does not name
-    if report.failed and report.when == "call":
-        for server in {id(each): each for each in item.funcargs.values() if isinstance(each, Dovecot)}.values():  # type: ignore[attr-defined]  # only functions have arguments
+    report = yield
+    if report.failed and report.when == "call" and isinstance(item, pytest.Function):
+        for server in {id(each): each for each in item.funcargs.values() if isinstance(each, Dovecot)}.values():
             report.sections.append(("Dovecot's log", server.log()[-5_000:]))
+    return report

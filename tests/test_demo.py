@@ -346,9 +346,7 @@ async def test_a_daemon_that_is_silent_ends_the_show(tmp_path: Path, monkeypatch
         await run_demo(tmp_path, console=paper(), start_daemon=start)  # type: ignore[arg-type]  # the same
 
 
-async def test_a_timer_that_stays_due_does_not_stop_the_clock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_timer_that_stays_due_does_not_stop_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that always wants to look again at once still reaches Tuesday."""
     monkeypatch.setattr(stage, "LEAST_STEP", timedelta(hours=6))
     overdue = datetime(2026, 1, 1, tzinfo=UTC)

@@ -156,7 +156,5 @@ def _keyring(service: str, username: str) -> str:
             "use a credential or a file there"
         ) from None
     if found is None:
-        raise ConfigurationError(
-            f"password: {where}: no such entry; make it with: keyring set {service} {username}"
-        )
+        raise ConfigurationError(f"password: {where}: no such entry; make it with: keyring set {service} {username}")
     return found

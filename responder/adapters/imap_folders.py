@@ -168,9 +168,9 @@ class Folders:
 
         ``identity`` names the FETCH items that ``messages`` were read with.
         """
+        if self.session.read_only:  # Dovecot would copy, call it moved, and leave it where it was
+            return dict.fromkeys(messages, "INBOX is open for reading only")
         try:
-            if self.session.read_only:  # Dovecot would copy, call it moved, and leave it where it was
-                raise PermanentError("INBOX is open for reading only")
             made = self.ensure(folder)
             if self.profile.move:
                 return self._move(folder, list(messages))

@@ -115,9 +115,7 @@ class SqliteLedger:
             for one in made
         ]
         await self._write(
-            lambda connection: connection.executemany(
-                "INSERT OR IGNORE INTO folders VALUES (?, ?, ?, ?, ?, ?)", rows
-            )
+            lambda connection: connection.executemany("INSERT OR IGNORE INTO folders VALUES (?, ?, ?, ?, ?, ?)", rows)
         )
 
     # ------------------------------------------------------------------------------------- messages
@@ -234,9 +232,7 @@ class SqliteLedger:
 
         The state is "open", "kept" or "late": a late one was answered after its due time.
         """
-        return await self._read(
-            lambda connection: ledger_views.promises(connection, open_only=open_only, limit=limit)
-        )
+        return await self._read(lambda connection: ledger_views.promises(connection, open_only=open_only, limit=limit))
 
     # --------------------------------------------------------------------------------------- status
 
@@ -272,9 +268,7 @@ class SqliteLedger:
 
     async def notes(self) -> Mapping[str, str]:
         """Return those words."""
-        return await self._read(
-            lambda connection: dict(connection.execute("SELECT key, value FROM notes").fetchall())
-        )
+        return await self._read(lambda connection: dict(connection.execute("SELECT key, value FROM notes").fetchall()))
 
     # ------------------------------------------------------------------------------------- plumbing
 

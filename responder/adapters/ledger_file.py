@@ -69,9 +69,7 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
     with _closed_on_error(_connect(path.absolute().as_uri() + "?mode=ro")) as connection:
         _refuse_foreign(connection, str(path))
         if _number(connection, "user_version") < len(MIGRATIONS):
-            raise ConfigurationError(
-                f"the ledger {path} is an older version's: start the service once to migrate it"
-            )
+            raise ConfigurationError(f"the ledger {path} is an older version's: start the service once to migrate it")
         return connection
 
 

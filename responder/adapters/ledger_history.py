@@ -151,8 +151,7 @@ def histories(
 def _decided(connection: sqlite3.Connection, questions: Sequence[HistoryQuestion]) -> frozenset[str]:
     asked = to_json([question.facts.fingerprint for question in questions])
     rows = connection.execute(
-        "SELECT fingerprint FROM messages WHERE fingerprint IN (SELECT value FROM json_each(?))"
-        " AND reason IS NOT NULL",
+        "SELECT fingerprint FROM messages WHERE fingerprint IN (SELECT value FROM json_each(?)) AND reason IS NOT NULL",
         (asked,),
     )
     return frozenset(row[0] for row in rows)
@@ -262,9 +261,7 @@ def end_already_answered(connection: sqlite3.Connection, messages: Sequence[int]
         _end_answered(connection, rows, owner_messages(connection, min(row[4] for row in rows)))
 
 
-def _end_answered(
-    connection: sqlite3.Connection, promises: Iterable[Any], messages: Sequence[OwnerMessage]
-) -> None:
+def _end_answered(connection: sqlite3.Connection, promises: Iterable[Any], messages: Sequence[OwnerMessage]) -> None:
     """End the promises that one of the messages answers: kept up to the due time, late after it."""
     evidence = _Evidence(messages)
     if not evidence:

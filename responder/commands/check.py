@@ -144,17 +144,13 @@ async def _ask_imap(console: Console, here: place.Place, settings: MailboxSettin
         profile = mailbox.profile
         console.print(f"IMAP {settings.imap.host}:{settings.imap.port}, logged in as {settings.username}")
         console.print(f"  {inbox.exists} messages in {settings.inbox}; the first run leaves them alone")
-        console.print(
-            f"  new mail: {'IDLE' if profile.idle else f'asked every {settings.poll.total_seconds():.0f} s'}"
-        )
+        console.print(f"  new mail: {'IDLE' if profile.idle else f'asked every {settings.poll.total_seconds():.0f} s'}")
         console.print(f"  filing: {_filing(move=profile.move, uidplus=profile.uidplus)}")
         console.print(
             f"  folders: separator {profile.separator!r}, prefix {profile.prefix!r}, {len(profile.folders)} found"
         )
         if profile.sent is None:
-            console.print(
-                "  [yellow]no Sent folder was found: only weak evidence of your own answers is left[/yellow]"
-            )
+            console.print("  [yellow]no Sent folder was found: only weak evidence of your own answers is left[/yellow]")
         else:
             console.print(f"  your answers are read in {profile.sent}")
         console.print(f"  drafts: {profile.drafts or 'no folder yet; it is made when needed'}")
@@ -194,5 +190,5 @@ def _judge_paths(console: Console, policy: Policy, seen: Sequence[Facts]) -> Non
             paths = sorted({facts.return_path or "" for facts in theirs})
             console.print(
                 f"  [yellow]{client.name} could never be answered: its mail comes with the Return-Path "
-                f"{', '.join(paths)}; add that address or domain to clients.{client.key}.addresses if it is theirs[/yellow]"
+                f"{', '.join(paths)}; if that is theirs, add it to clients.{client.key}.addresses[/yellow]"
             )

@@ -315,9 +315,7 @@ def _show(console: Console, one: Explained, policy: Policy) -> None:
     for step in one.trail:
         rules.add_row("yes" if step["held"] else "no", str(step["rule"]), str(step["detail"]))
     console.print(rules)
-    console.print(
-        f"\nReason: [bold]{one.reason}[/bold]; reply: {one.reply}; folder: {one.folder or 'stays in INBOX'}"
-    )
+    console.print(f"\nReason: [bold]{one.reason}[/bold]; reply: {one.reply}; folder: {one.folder or 'stays in INBOX'}")
     if one.due_at is not None:
         console.print(f"\n[bold]Due {say_when(one.due_at, zone)}[/bold]")
         for line in one.steps:

@@ -52,9 +52,7 @@ def week_picture(policy: Policy, monday_on: date) -> Text:
     zone = policy.owner.zone
     picture = Text()
     picture.append(f"The week of {format_date(monday_on, 'd MMMM y', locale='en')}, {zone.key}\n", style="bold")
-    picture.append(
-        f"{HOURS} hours  {BREAK} break (open)  {WINDOW} callback window  {CHANNEL} channel\n\n", style="dim"
-    )
+    picture.append(f"{HOURS} hours  {BREAK} break (open)  {WINDOW} callback window  {CHANNEL} channel\n\n", style="dim")
     picture.append_text(_scale())
     days = [monday_on + timedelta(days=n) for n in range(7)]
     for on in days:

@@ -101,9 +101,7 @@ def _troubles(here: place.Place, report: Report, now_at: datetime) -> list[str]:
         if looked is None:
             troubles.append(f"{settings.name}: not looked at yet")
         elif report.running and now_at - datetime.fromisoformat(looked) > _STALE:
-            troubles.append(
-                f"{settings.name}: not looked at for {say_span(now_at - datetime.fromisoformat(looked))}"
-            )
+            troubles.append(f"{settings.name}: not looked at for {say_span(now_at - datetime.fromisoformat(looked))}")
     if report.summary.in_doubt:
         troubles.append(f"{report.summary.in_doubt} replies are in doubt: nobody knows whether they left")
     if report.summary.late_promises:

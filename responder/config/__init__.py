@@ -60,18 +60,14 @@ def load(path: Path) -> Loaded:
     if is_there(book.clients_path):
         book.clients = book.open(book.clients_path)
     if is_there(absences := path.parent / ABSENCES):
-        book.file_problem(
-            absences, "absences cannot be planned yet: remove this file, and write dates into [hours]"
-        )
+        book.file_problem(absences, "absences cannot be planned yet: remove this file, and write dates into [hours]")
     more = shapes.read(ClientsFile, book.clients.data, book.in_clients).clients if book.clients else {}
     if book.main is None:
         raise ConfigProblems(book.sorted(book.problems))
     tables = shapes.read(File, book.main.data, book.complain)
     for key in more:
         if key in tables.clients:
-            book.in_clients(
-                ("clients", key), f"this client stands in {book.line(('clients', key))} too: one file only"
-            )
+            book.in_clients(("clients", key), f"this client stands in {book.line(('clients', key))} too: one file only")
     clients = tables.clients | {key: client for key, client in more.items() if key not in tables.clients}
     policy = rules.policy(tables, clients, book.complain)
     checks.check(book, tables, clients, policy)

@@ -133,9 +133,7 @@ def _channels_of_windows(book: Book, tables: File, clients: Mapping[str, ClientT
         if client.windows is not None:
             look(client.windows, path, tables.channels if own is None else own, () if own is None else path)
         elif own is not None:
-            used = {
-                name for window in tables.windows.values() for name in window.channels if name in tables.channels
-            }
+            used = {name for window in tables.windows.values() for name in window.channels if name in tables.channels}
             if lost := sorted(used - set(own)):
                 book.complain_of_all(
                     (*path, "channels"),
@@ -166,9 +164,7 @@ def _names_of_channels(book: Book, tables: File, clients: Mapping[str, ClientTab
 def _topics(book: Book, tables: File, clients: Mapping[str, ClientTable]) -> None:
     for key, topic in tables.topics.items():
         if not topic.words and not topic.attachments:
-            book.complain_of_all(
-                ("topics", key), "nothing belongs to this topic: give words, or attachments = true"
-            )
+            book.complain_of_all(("topics", key), "nothing belongs to this topic: give words, or attachments = true")
         for word in topic.words:
             if not re.search(r"\w", word) or "*" in word.rstrip("*") or word.endswith("**"):
                 book.complain(

@@ -160,6 +160,4 @@ def _endless(book: Book, policy: Policy) -> None:
         for path, term in _terms(policy, client):
             if term.unit is TermUnit.HOURS and path not in told and not (always and client.hours is None):
                 told.add(path)
-                book.warn(
-                    path, f'"{term}" can end in closed time: plain hours run on at night; "working hours" do not'
-                )
+                book.warn(path, f'"{term}" can end in closed time: plain hours run on at night; "working hours" do not')

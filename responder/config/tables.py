@@ -182,9 +182,7 @@ class TopicTable(Table):
 class ResponseTable(Table):
     """How fast you answer where nothing else is agreed."""
 
-    default: ResponseTerm = _default(
-        "1 working day", '"N working hours", "N working days", "N hours", "next window"'
-    )
+    default: ResponseTerm = _default("1 working day", '"N working hours", "N working days", "N hours", "next window"')
 
 
 class AgreementTable(Table):
@@ -216,9 +214,7 @@ class ClientTable(Table):
     stand_ins: ClassVar[dict[str, Any]] = {"addresses": [], "timezone": "Europe/London"}
 
     name: LineOrNothing = Field(default="", description="what the client is called; left out: the table's name")
-    addresses: list[AddressOrDomain] = Field(
-        description='the client\'s addresses, and domains as "@vostok.example"'
-    )
+    addresses: list[AddressOrDomain] = Field(description='the client\'s addresses, and domains as "@vostok.example"')
     people: dict[Address, Line] = Field(
         default={}, description="how you address them; others get a greeting without a name"
     )
@@ -246,9 +242,7 @@ class ClientTable(Table):
 class LimitsTable(Table):
     """Caps on replies, over rolling days and hours."""
 
-    per_address_per_day: Annotated[int, Field(ge=1)] = Field(
-        default=3, description="replies to one address in a day"
-    )
+    per_address_per_day: Annotated[int, Field(ge=1)] = Field(default=3, description="replies to one address in a day")
     per_hour: Annotated[int, Field(ge=1)] = Field(
         default=30, description="reached: silent until the next opening, and you are alerted"
     )

@@ -131,9 +131,7 @@ def _days(text: str) -> str:
 def _weekdays(text: str) -> str:
     spelling.read_days(text)
     if text[0].isdigit():
-        raise ValueError(
-            'only "mon" to "sun" and ranges may stand here: the dates in [hours] hold for every client'
-        )
+        raise ValueError('only "mon" to "sun" and ranges may stand here: the dates in [hours] hold for every client')
     return text
 
 

@@ -80,8 +80,7 @@ def trusted_dmarc(fields: Fields, trusted_id: str, from_domain: str) -> Dmarc:
         return Dmarc.FAIL
     first = claims[0] == 0 and not below_foreign
     passed = any(
-        result == "pass" and _aligned(properties.get("header.from", ""), from_domain)
-        for result, properties in found
+        result == "pass" and _aligned(properties.get("header.from", ""), from_domain) for result, properties in found
     )
     return Dmarc.PASS if first and passed else Dmarc.NONE
 

@@ -7,7 +7,7 @@ the sender, a robot's sign or the trusted server's verdict ends in silence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
@@ -38,6 +38,7 @@ __all__ = [
     "is_ours",
     "normal_address",
     "observe",
+    "observe_body",
     "read_sent",
     "split_message",
     "wants_body",
@@ -151,6 +152,38 @@ def observe(message: Message, policy: Policy, identity: Identity) -> Facts:
         return _observe(message, fields, mark, policy, identity)
     except Exception as error:  # noqa: BLE001 - the promise: hostile bytes meet a defect of ours or of a library
         return Facts(fingerprint=mark, unreadable=f"reading it failed ({type(error).__name__})")
+
+
+def observe_body(message: Message, facts: Facts, policy: Policy, identity: Identity) -> Facts:
+    """Add to the facts of a message's header what its body tells; the same as `observe`, at a fraction of its cost.
+
+    ``facts`` is what `observe` returned without the body, under the same policy. Never raises.
+    """
+    body = message.body
+    if body is None:
+        return facts
+    try:
+        fields = split_fields(message.header)
+        sign = facts.automatic or automatic.sign_in_parts(body.parts or ())
+        bounced = ""
+        if automatic.is_report(sign):
+            bounced = failed_recipient(fields, body.beginning, lambda found: is_ours(identity.secret, found))
+        topic = because = ""
+        encrypted = quirk = False
+        if not (facts.own or sign or facts.unreadable):
+            topic, because, encrypted, quirk = _topic(message, fields, facts.subject, _index(policy))
+        return replace(
+            facts,
+            automatic=sign,
+            bounce_of_ours=bounced,
+            topic=topic,
+            topic_because=because,
+            encrypted=encrypted,
+            text_read=True,
+            quirk=quirk or body.parts is None,
+        )
+    except Exception as error:  # noqa: BLE001 - the same promise
+        return Facts(fingerprint=facts.fingerprint, unreadable=f"reading it failed ({type(error).__name__})")
 
 
 def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identity: Identity) -> Facts:

@@ -130,12 +130,7 @@ def lenient_base64(raw: bytes) -> bytes:
 def decode_text(raw: bytes, charset: str) -> str:
     """Decode with the declared charset; guess where it is unknown, ASCII in name only, or plainly not true."""
     name = charset.lower().strip().replace("-", "_").replace(" ", "_")
-    if (
-        _CHARSET.fullmatch(name) is None
-        or name not in _CHARSETS
-        or name in _NOT_CHARSETS
-        or name.endswith("_codec")
-    ):
+    if _CHARSET.fullmatch(name) is None or name not in _CHARSETS or name in _NOT_CHARSETS or name.endswith("_codec"):
         return guess_text(raw)
     codec = aliases.get(name, name)
     if codec.endswith("_codec") or codec in _NOT_CHARSETS or (codec in {"ascii", "utf_8"}):

@@ -186,7 +186,7 @@ class Calendar:
     # ------------------------------------------------------------------------------ open and closed
 
     def _pieces(self, on: date) -> tuple[Piece, ...]:
-        """Return the open time that touches that date of UTC, whole pieces, in order."""
+        """Return the open time that touches that date of UTC, in order, with what of it lies beyond."""
         found = self._memo.pieces.get(on)
         if found is None:
             found = self._memo.pieces[on] = tuple(self._make_pieces(on))
@@ -196,9 +196,7 @@ class Calendar:
         begins_at = datetime.combine(on, MIDNIGHT, UTC)
         ends_at = begins_at + DAY
         pause = self.policy.replies.break_
-        # Because a window that touches the date may reach two days beyond it, and a break there must be seen whole.
-        reach = 2 * DAY + pause
-        hours = self.hours_spans(begins_at - reach, ends_at + reach)
+        hours = self.hours_spans(begins_at - pause, ends_at + pause)  # so that both sides of a break are seen
         worked = [Piece(span.starts_at, span.ends_at, "hours") for span in hours]
         worked += [
             Piece(before.ends_at, after.starts_at, "break")
@@ -390,9 +388,7 @@ class Calendar:
         opens_at, closes_at = window.opens_at, window.closes_at
         days = joined(span for on in dates_touching(opens_at, closes_at) for span in self.daytime_on(on))
         parts = ((max(day.starts_at, opens_at), min(day.ends_at, closes_at)) for day in days)
-        return tuple(
-            Span(starts_at=starts_at, ends_at=ends_at) for starts_at, ends_at in parts if starts_at < ends_at
-        )
+        return tuple(Span(starts_at=starts_at, ends_at=ends_at) for starts_at, ends_at in parts if starts_at < ends_at)
 
 
 def _callable(part: Span, window: Window) -> bool:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.errors import MessageError
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, cast
 
 from responder.core.header import Fields, clean, decode_text, decoded, lenient_base64, media_type, split_fields
@@ -26,8 +27,10 @@ _MOST_LEVELS = 8  # mixed > related > alternative is three
 _MOST_LEAVES = 500
 _MOST_NAME = 200  # characters of a file name
 
+_DELIMITER_END = re.compile(rb"(--)?[ \t]*+(?:\r?\n|\r?\Z)")
 _HALF_QUANTUM = re.compile(rb"=[0-9A-Fa-f]?\Z")
-_PGP = re.compile(r"^-----BEGIN PGP MESSAGE-----", re.MULTILINE)
+_PGP_BEGINS = "-----BEGIN PGP MESSAGE-----"
+_PGP = re.compile(rf"^{_PGP_BEGINS}", re.MULTILINE)
 _PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 
@@ -44,15 +47,25 @@ def split_parts(fields: Fields, raw: bytes) -> list[tuple[Fields, bytes]]:
     boundary = media_type(fields.first("content-type"))[1].get("boundary", "").rstrip()
     if not boundary or not boundary.isascii():
         return []
-    line = rb"\n--" + re.escape(boundary.encode("ascii")) + rb"(--)?[ \t]*+(?:\r?\n|\r?\Z)"
-    pieces = re.split(line, b"\n" + raw, maxsplit=_MOST_PARTS)
+    raw = b"\n" + raw
+    lines = list(islice(_delimiters(raw, b"\n--" + boundary.encode("ascii")), _MOST_PARTS))
     parts: list[tuple[Fields, bytes]] = []
-    for closing, piece in zip(pieces[1::2], pieces[2::2], strict=True):
+    for (_, start, closing), (end, _, _) in pairwise((*lines, (len(raw), 0, False))):
         if closing:
             break
-        header, body = split_header(piece)
+        header, body = split_header(raw[start:end])
         parts.append((split_fields(header), body))
     return parts
+
+
+def _delimiters(raw: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Yield each delimiter line's start, its end, and whether it closes; no pattern is compiled for a boundary."""
+    at = raw.find(mark)
+    while at >= 0:
+        match = _DELIMITER_END.match(raw, at + len(mark))
+        if match is not None:
+            yield at, match.end(), match[1] is not None
+        at = raw.find(mark, at + 1 if match is None else match.end())
 
 
 def split_header(raw: bytes) -> tuple[bytes, bytes]:
@@ -117,7 +130,7 @@ def is_encrypted(fields: Fields, body: Body | None, text: str) -> bool:
         return not parameters.get("smime-type", "").lower().startswith(("signed", "certs", "compressed"))
     if body is not None and any(part.media == "application/pgp-encrypted" for part in body.parts or ()):
         return True
-    return _PGP.search(text) is not None
+    return _PGP_BEGINS in text and _PGP.search(text) is not None
 
 
 def split_message(raw: bytes) -> tuple[bytes, Body]:
@@ -159,7 +172,5 @@ def _part(leaf: ParsedMessage) -> Part:
         name = leaf.get_filename() or ""
     except (IndexError, ValueError, LookupError, TypeError):  # `name*` without a value raises on some versions
         name = ""
-    filename = (
-        decoded(name.encode("utf-8", "surrogateescape"), _MOST_NAME) if "=?" in name else clean(name, _MOST_NAME)
-    )
+    filename = decoded(name.encode("utf-8", "surrogateescape"), _MOST_NAME) if "=?" in name else clean(name, _MOST_NAME)
     return Part(media=media, disposition=_disposition(fields), filename=filename, parameters=parameters)

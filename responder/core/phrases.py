@@ -45,9 +45,7 @@ _CHOICE = 2
 class Speech:
     """The values for one reply to one client; each is a method, so that a template costs only what it uses."""
 
-    def __init__(
-        self, policy: Policy, facts: Facts, due_at: datetime, calendar: Calendar, now_at: datetime
-    ) -> None:
+    def __init__(self, policy: Policy, facts: Facts, due_at: datetime, calendar: Calendar, now_at: datetime) -> None:
         self.policy = policy
         self.facts = facts
         self.due_at = due_at

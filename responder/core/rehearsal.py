@@ -77,9 +77,7 @@ def check_templates(policy: Policy) -> Sequence[TemplateFault]:
 def _check_keys(policy: Policy) -> Iterator[TemplateFault]:
     allowed = ", ".join(sorted(languages()))
     if policy.owner.language not in languages():
-        yield TemplateFault(
-            path="owner.language", text=f"no words in {policy.owner.language!r}; built in: {allowed}"
-        )
+        yield TemplateFault(path="owner.language", text=f"no words in {policy.owner.language!r}; built in: {allowed}")
     for client in policy.clients:
         if client.language not in languages():
             path = f"clients.{client.key}.language"

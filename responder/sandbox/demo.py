@@ -157,9 +157,7 @@ def _file_name(text: str) -> str:
 def faults(show: Show, story: Story) -> list[str]:
     """Return what is not as the story says it should be: verdicts, lost mail, marks, second answers."""
     endings = {
-        row.entry.message_id: Ending(
-            Reason(row.entry.reason), row.folder, row.due_at if row.reply != "none" else None
-        )
+        row.entry.message_id: Ending(Reason(row.entry.reason), row.folder, row.due_at if row.reply != "none" else None)
         for row in show.rows
     }
     found = [

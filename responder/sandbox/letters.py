@@ -41,9 +41,7 @@ OUTLOOK = Program(
     encoding="base64",
 )
 PHONE = Program(fields={"X-Mailer": "iPhone Mail (23D127)"})
-BAT = Program(
-    fields={"X-Mailer": "The Bat! (v10.5) Professional", "X-Priority": "3 (Normal)"}, charset="windows-1251"
-)
+BAT = Program(fields={"X-Mailer": "The Bat! (v10.5) Professional", "X-Priority": "3 (Normal)"}, charset="windows-1251")
 THUNDERBIRD = Program(fields={"User-Agent": "Mozilla Thunderbird", "Content-Language": "ru"}, encoding="8bit")
 KOI8 = Program(fields={"X-Mailer": "Webmail 5.2"}, charset="koi8-r", encoding="base64")
 WEBMAIL = Program(fields={"X-Mailer": "Webmail 5.2"})

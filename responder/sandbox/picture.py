@@ -106,9 +106,7 @@ class Feed:
 
     async def _print(self, line: Text) -> None:
         terminal = self._console.is_terminal
-        self._console.print(
-            line, no_wrap=terminal, overflow="ellipsis" if terminal else None, soft_wrap=not terminal
-        )
+        self._console.print(line, no_wrap=terminal, overflow="ellipsis" if terminal else None, soft_wrap=not terminal)
         if terminal:
             await asyncio.sleep(PACE_SECONDS)
 

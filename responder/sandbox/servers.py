@@ -104,9 +104,7 @@ class SandboxImap:
                 _ok(connection.create(folder))
                 _ok(connection.subscribe(folder))
 
-    def deliver(
-        self, user: str, raw: bytes, internal_at: datetime, *, folder: str = "INBOX", flags: str = ""
-    ) -> None:
+    def deliver(self, user: str, raw: bytes, internal_at: datetime, *, folder: str = "INBOX", flags: str = "") -> None:
         r"""Lay a message into a folder, as the provider's delivery does. ``flags`` as in ``"\\Seen \\Flagged"``."""
         stamp = imaplib.Time2Internaldate(internal_at)
         _ok(self._connection(user).append(folder, f"({flags})", stamp, raw))

@@ -132,11 +132,7 @@ def decision(
     """Return a verdict on that message with its plan."""
     kind = next((effect.kind for effect in effects if isinstance(effect, SendReply)), ReplyKind.NONE)
     term = Term(count=2, unit=TermUnit.WORKING_DAYS)
-    due = (
-        Due(due_at=due_at, term=term, source="topic documents", steps=("Fri 20:00", "Tue 19:00"))
-        if due_at
-        else None
-    )
+    due = Due(due_at=due_at, term=term, source="topic documents", steps=("Fri 20:00", "Tue 19:00")) if due_at else None
     return Decision(
         entry=one,
         facts=facts(one, **more),
@@ -156,9 +152,7 @@ def decision(
 
 def question(one: LedgerEntry, **more: object) -> HistoryQuestion:
     """Ask about that message, with an hour of conversing."""
-    return HistoryQuestion(
-        facts=facts(one, **more), arrived_at=one.arrived_at, conversing_since=one.arrived_at - HOUR
-    )
+    return HistoryQuestion(facts=facts(one, **more), arrived_at=one.arrived_at, conversing_since=one.arrived_at - HOUR)
 
 
 def wrote(at: datetime, *recipients: str, refers_to: tuple[str, ...] = (), name: str = "o") -> OwnerMessage:
@@ -182,9 +176,7 @@ async def close(
     ledger: Ledger, *effects: StoredEffect, outcome: Outcome = Outcome.DONE, at: datetime = NOW, detail: str = ""
 ) -> None:
     """Close effects, all alike."""
-    await ledger.advance(
-        receipts=[Receipt(effect_id=one.id, outcome=outcome, at=at, detail=detail) for one in effects]
-    )
+    await ledger.advance(receipts=[Receipt(effect_id=one.id, outcome=outcome, at=at, detail=detail) for one in effects])
 
 
 async def planned(ledger: Ledger, mailbox: str = "main") -> list[Effect]:

@@ -30,6 +30,7 @@ from responder.errors import PermanentError
 
 
 def expanded(sets: list[str]) -> list[int]:
+    """Return the UIDs that the sets name."""
     uids: list[int] = []
     for piece in ",".join(sets).split(",") if sets else ():
         first, _, last = piece.partition(":")

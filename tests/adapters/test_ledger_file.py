@@ -183,9 +183,7 @@ async def test_a_folder_keeps_the_stretch_it_was_first_made_for(path: Path) -> N
 async def test_the_owners_messages_are_kept_forty_days(path: Path) -> None:
     """Older ones go when something is recorded."""
     ledger = SqliteLedger.open(path)
-    await ledger.owner_wrote(
-        [wrote(NOW - 41 * 24 * HOUR, "x@y.example"), wrote(NOW - 39 * 24 * HOUR, "x@y.example")]
-    )
+    await ledger.owner_wrote([wrote(NOW - 41 * 24 * HOUR, "x@y.example"), wrote(NOW - 39 * 24 * HOUR, "x@y.example")])
     await ledger.record(state=None, waiting=(), decisions=(), now_at=NOW)
     count = "SELECT count(*) FROM owner_messages"
     assert await ledger._call(lambda connection: connection.execute(count).fetchone()) == (1,)

@@ -138,9 +138,7 @@ def test_an_inline_password_needs_a_file_of_ones_own(desk: Desk) -> None:
     desk.changed(('{ credential = "main" }', '"hunter2"'))
     desk.config.chmod(0o640)
     said = desk.only()
-    assert said.startswith(
-        "config.toml:11: mailboxes.main.password: a password stands in a file that others may read"
-    )
+    assert said.startswith("config.toml:11: mailboxes.main.password: a password stands in a file that others may read")
     assert "hunter2" not in said
     desk.config.chmod(0o600)
     (warning,) = desk.warnings()

@@ -77,9 +77,7 @@ def test_the_port_follows_the_security(
         ('{ keyring = "mail" }', "keyring", "mail"),
     ],
 )
-def test_a_password_is_had_from_its_place(
-    desk: Desk, written: str, kind: str, value: str | tuple[str, ...]
-) -> None:
+def test_a_password_is_had_from_its_place(desk: Desk, written: str, kind: str, value: str | tuple[str, ...]) -> None:
     """A file is named relative to the configuration."""
     secret = desk.changed(('{ credential = "main" }', written)).load().settings.mailboxes[0].password
     expected = value.format(here=desk.config.parent) if isinstance(value, str) else value
@@ -231,9 +229,7 @@ def test_a_single_date_may_stand_inside_a_range() -> None:
     assert schedule(table, (), _no_fault).dates == (
         DatedEntry(first_on=date(2026, 12, 31), last_on=date(2026, 12, 31), stretches=()),
         DatedEntry(first_on=date(2027, 1, 1), last_on=date(2027, 1, 8), stretches=()),
-        DatedEntry(
-            first_on=date(2027, 1, 5), last_on=date(2027, 1, 5), stretches=(Stretch(opens=600, closes=720),)
-        ),
+        DatedEntry(first_on=date(2027, 1, 5), last_on=date(2027, 1, 5), stretches=(Stretch(opens=600, closes=720),)),
     )
 
 

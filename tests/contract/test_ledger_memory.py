@@ -144,9 +144,7 @@ async def test_the_caps_count_rolling_hours_and_days(ledger: Ledger) -> None:
     """Replies are counted by the address and by all, from the moment they were planned or left."""
     for days, name in enumerate("abc"):
         one = entry(name)
-        await enter(
-            ledger, decision(one, reply(one, ends_at=OPENS + days * DAY)), now_at=NOW - 23 * HOUR + days * HOUR
-        )
+        await enter(ledger, decision(one, reply(one, ends_at=OPENS + days * DAY)), now_at=NOW - 23 * HOUR + days * HOUR)
     one = entry("d", address="olga@nord.example")
     (send,) = await enter(ledger, decision(one, reply(one)), now_at=NOW - 3 * DAY)
     await close(ledger, send, at=NOW)
@@ -305,9 +303,7 @@ async def test_a_folder_can_be_made_twice(ledger: Ledger) -> None:
 
 async def test_prune_forgets_what_is_old_and_owes_nothing(ledger: Ledger) -> None:
     """Old decided messages go with their effects; what is open, unfinished, waiting or recent stays."""
-    old, owes, busy, recent, waits = (
-        entry(name, address=f"{name}@x.example") for name in ("o", "p", "b", "r", "w")
-    )
+    old, owes, busy, recent, waits = (entry(name, address=f"{name}@x.example") for name in ("o", "p", "b", "r", "w"))
     send, file, owing, _ = await enter(
         ledger,
         decision(old, reply(old), move(old)),

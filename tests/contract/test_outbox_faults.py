@@ -113,9 +113,7 @@ async def test_a_refused_login_is_said_so_that_it_can_be_mended(sink: SmtpSink, 
         ("DOT", "571 who knows", REFUSED, "571 who knows"),
     ],
 )
-async def test_refusals_are_said_in_words(
-    sink: SmtpSink, phase: str, text: str, outcome: Outcome, words: str
-) -> None:
+async def test_refusals_are_said_in_words(sink: SmtpSink, phase: str, text: str, outcome: Outcome, words: str) -> None:
     """The detail says what the code means, and keeps the code."""
     sink.script[phase] = answer(text)
     (sent,) = await _send(sink)
@@ -346,6 +344,4 @@ async def test_a_login_that_may_be_tried_later_is_no_configuration_error(sink: S
 def test_plaintext_is_for_this_machine_only(host: str) -> None:
     """Security "none" with any other host is refused before anything is connected."""
     with pytest.raises(ConfigurationError, match="only for this machine"):
-        room.SmtpOutbox(
-            host=host, port=25, security="none", username="x", password=lambda: "", empty_envelope=False
-        )
+        room.SmtpOutbox(host=host, port=25, security="none", username="x", password=lambda: "", empty_envelope=False)

@@ -68,9 +68,7 @@ async def test_a_certificate_that_is_not_right_stops_everything(
     async with SmtpSink(features=_features(context, tls)) as sink, smtp_outbox(sink, **settings) as outbox:
         sent = await outbox.send([make_reply(IVAN)] * 2)
         assert {each.outcome for each in sent} == {Outcome.RETRY}
-        expected = (
-            "" if fault == "old version" else "certificate is not to be trusted"
-        )  # OpenSSLs differ: alert or EOF
+        expected = "" if fault == "old version" else "certificate is not to be trusted"  # OpenSSLs differ: alert or EOF
         assert all(expected in each.detail for each in sent)
         assert (sink.logins, sink.count) == (0, 0)
         assert not any(b"AUTH" in line for line in sink.lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from tests.fakes.mailbox import FakeMailbox, FakeServer
 from tests.servers.dovecot import PASSWORD
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Iterable, Iterator
 
     from responder.ports import Mailbox
     from tests.servers.dovecot import Dovecot
@@ -28,8 +27,9 @@ AT = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 def letter(n: int, *, extra: str = "", body: str = "Could you call me?") -> bytes:
     """Return a client's message with Message-ID <N@vostok.example>."""
     return (
-        f"Return-Path: <ivan@vostok.example>\r\nReceived: from mx.vostok.example\r\nFrom: Ivan <ivan@vostok.example>\r\n"
-        f"To: anna@example.com\r\nSubject: letter {n}\r\nDate: Fri, 20 Nov 2026 20:00:00 +0300\r\n"
+        "Return-Path: <ivan@vostok.example>\r\nReceived: from mx.vostok.example\r\n"
+        "From: Ivan <ivan@vostok.example>\r\nTo: anna@example.com\r\n"
+        f"Subject: letter {n}\r\nDate: Fri, 20 Nov 2026 20:00:00 +0300\r\n"
         f"Message-ID: <{n}@vostok.example>\r\nX-Mailer: pigeon\r\n{extra}\r\n{body}\r\n"
     ).encode()
 
@@ -175,7 +175,7 @@ class DovecotWorld:
         }
         return ImapMailbox(**arguments | options)
 
-    def _client(self) -> Iterator[IMAPClient]:
+    def _client(self) -> Iterator[Any]:
         with IMAPClient("127.0.0.1", self.server.imap_port, ssl=False, timeout=20) as client:
             client.normalise_times = False
             client.login(self.user, PASSWORD)
@@ -234,14 +234,9 @@ class DovecotWorld:
         """End the sessions."""
         self.server.kick(self.user)
 
-    def dispose(self) -> None:
-        """Leave no session behind."""
-        if re.search(rf"^{self.user}\b", self.server.doveadm("who"), re.MULTILINE):
-            self.kick()
-
 
 @asynccontextmanager
-async def opened(world: World) -> AsyncIterator[Mailbox]:
+async def opened(world: World) -> AsyncGenerator[Mailbox]:
     """Give an open mailbox and close it in the end."""
     mailbox = world.mailbox()
     await mailbox.open()
@@ -249,3 +244,8 @@ async def opened(world: World) -> AsyncIterator[Mailbox]:
         yield mailbox
     finally:
         await mailbox.close()
+
+
+async def uids_of(mailbox: Mailbox, from_uid: int = 1) -> list[int]:
+    """Scan, and return the UIDs."""
+    return list((await mailbox.scan(from_uid))[1])

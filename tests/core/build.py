@@ -192,8 +192,6 @@ def policy(**overrides: Any) -> Policy:
         "response": term("1 working day"),
         "clients": (client(),),
         "replies": replies(),
-        "filing": FilingRules(
-            folder="Callbacks/{opens:%Y-%m-%d %H-%M}", finished="Callbacks/Done", during_hours=False
-        ),
+        "filing": FilingRules(folder="Callbacks/{opens:%Y-%m-%d %H-%M}", finished="Callbacks/Done", during_hours=False),
     }
     return Policy(**(fields | overrides))

@@ -90,8 +90,7 @@ def scenes(draw: st.DrawFn) -> Scene:
     """Draw rules for one of the places."""
     place = draw(st.sampled_from(PLACES))
     windows = tuple(
-        WindowRule(key=key, schedule=draw(schedules(place.on)))
-        for key in ("a", "b", "c")[: draw(st.integers(0, 3))]
+        WindowRule(key=key, schedule=draw(schedules(place.on))) for key in ("a", "b", "c")[: draw(st.integers(0, 3))]
     )
     own: dict[str, Any] = {"daytime": draw(schedules(place.on))}
     if draw(st.booleans()):

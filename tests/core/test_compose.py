@@ -83,9 +83,7 @@ def test_the_example_of_the_contract_with_the_user() -> None:
     calendar = hours.calendar(rules, facts.client)
     agreed, source = promise.term_for(rules, facts.client, facts.topic)
     due = promise.due(calendar, agreed, source, FRIDAY_EVENING)
-    text = reply_text(
-        rules, facts, verdict_of(ReplyKind.FULL, due), calendar, FRIDAY_EVENING + timedelta(minutes=3)
-    )
+    text = reply_text(rules, facts, verdict_of(ReplyKind.FULL, due), calendar, FRIDAY_EVENING + timedelta(minutes=3))
     assert text == Text(subject="Автоответ: Договор аренды", body=EXAMPLE)
 
 

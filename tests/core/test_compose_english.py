@@ -105,9 +105,7 @@ def test_english_with_a_channel_open_now() -> None:
 
 def test_english_to_a_stranger() -> None:
     """The neutral text of an owner who writes English."""
-    text = text_of(
-        policy(owner=owner(language="en")), facts_of(client="", subject="Offer"), kind=ReplyKind.STRANGER
-    )
+    text = text_of(policy(owner=owner(language="en")), facts_of(client="", subject="Offer"), kind=ReplyKind.STRANGER)
     assert text == Text(
         subject="Auto: Offer",
         body="""\

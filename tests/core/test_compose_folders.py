@@ -11,9 +11,7 @@ from responder.core.model import FilingRules, Policy, Window
 from responder.errors import ConfigurationError
 from tests.core.build import at, client, owner, policy
 
-WINDOW = Window(
-    key="morning", opens_at=at("2026-11-30 10:00"), closes_at=at("2026-11-30 11:00"), channels=("phone",)
-)
+WINDOW = Window(key="morning", opens_at=at("2026-11-30 10:00"), closes_at=at("2026-11-30 11:00"), channels=("phone",))
 
 
 def _rules(folder: str, name: str = "ООО «Восток»", zone: str = "Europe/Moscow") -> Policy:

@@ -60,9 +60,7 @@ def _facts(**overrides: Any) -> Facts:
     return Facts(fingerprint="0" * 64, **(fields | overrides))
 
 
-def _octets(
-    subject: str = "Auto: Lease", body: str = "Hello,\n\nBye.", rules: Any = RULES, **overrides: Any
-) -> bytes:
+def _octets(subject: str = "Auto: Lease", body: str = "Hello,\n\nBye.", rules: Any = RULES, **overrides: Any) -> bytes:
     text = Text(subject=subject, body=body)
     return reply_message(rules, "main", _facts(**overrides), text, OWN_ID, NOW_AT)
 
@@ -313,7 +311,5 @@ def test_nothing_that_came_in_begins_a_field(
     assert [each for each in FIELDS if each in names] == names
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)", message)
     assert set(FIELDS) - set(names) <= {"In-Reply-To", "References"}
-    assert b"evil.example" not in b"".join(
-        line for line in header if not line.startswith((b"Subject", b"From", b" "))
-    )
+    assert b"evil.example" not in b"".join(line for line in header if not line.startswith((b"Subject", b"From", b" ")))
     _parsed(message).as_bytes()

@@ -74,9 +74,7 @@ def test_a_name_is_data() -> None:
     """A name like a template and a subject like a phrase come out as they went in."""
     rules = policy(clients=(client(people={"ivan@vostok.example": "{{ 7*7 }} {time}"}),))
     text = text_of(rules, facts_of(quotable_subject="{% raw %} {date} «x»"), kind=ReplyKind.SHORT)
-    assert text.body.startswith(
-        "Здравствуйте, {{ 7*7 }} {time}!\n\nЯ отвечу на Ваше письмо «{% raw %} {date} „x“» к"
-    )
+    assert text.body.startswith("Здравствуйте, {{ 7*7 }} {time}!\n\nЯ отвечу на Ваше письмо «{% raw %} {date} „x“» к")
 
 
 def test_a_long_subject_is_cut() -> None:

@@ -127,9 +127,7 @@ def test_what_a_letter_needs_is_allowed() -> None:
 
 def test_a_value_is_never_a_template() -> None:
     """A name like a template is printed as it is."""
-    assert (
-        compiled("{{ name }}", frozenset({"name"})).render({"name": "{{ 7 * 7 }}{% if %}"}) == "{{ 7 * 7 }}{% if %}"
-    )
+    assert compiled("{{ name }}", frozenset({"name"})).render({"name": "{{ 7 * 7 }}{% if %}"}) == "{{ 7 * 7 }}{% if %}"
 
 
 def test_a_tag_alone_leaves_no_line() -> None:

@@ -54,9 +54,7 @@ def raw(header: bytes, *, body: Body | None = None, **extra: Any) -> Message:
     return Message(key=KEY, header=header, body=body, **(values | extra))
 
 
-def see(
-    fields: dict[str, str] | None = None, body: Body | None = None, rules: Policy = POLICY, **extra: Any
-) -> Facts:
+def see(fields: dict[str, str] | None = None, body: Body | None = None, rules: Policy = POLICY, **extra: Any) -> Facts:
     """Return the facts of the letter with some fields replaced."""
     return observe(message(fields, body, **extra), rules, ME)
 
@@ -269,9 +267,7 @@ def test_the_fingerprint_names_the_message() -> None:
 def test_trusted_results() -> None:
     """DMARC is read only where the mailbox trusts an id."""
     trusting = policy(
-        mailboxes=(
-            MailboxRules(name="main", addresses=("anna@example.com",), trusted_authserv_id="mx.example.com"),
-        )
+        mailboxes=(MailboxRules(name="main", addresses=("anna@example.com",), trusted_authserv_id="mx.example.com"),)
     )
     fail = {"Authentication-Results": "mx.example.com; dmarc=fail header.from=vostok.example"}
     assert see(fail).dmarc is Dmarc.NOT_ASKED

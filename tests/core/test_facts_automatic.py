@@ -21,9 +21,7 @@ def see(lines: str, body: Body | None = None, letter: str = LETTER) -> Facts:
     """Return the facts of Ivan's letter with those lines above it."""
     key = MessageKey(mailbox="main", uidvalidity=1, uid=1)
     header = "\r\n".join(part for part in (lines, letter) if part).encode() + b"\r\n"
-    message = Message(
-        key=key, header=header, header_cut=False, internal_at=None, size=1, flags=frozenset(), body=body
-    )
+    message = Message(key=key, header=header, header_cut=False, internal_at=None, size=1, flags=frozenset(), body=body)
     return observe(message, POLICY, Identity("main", SECRET))
 
 

@@ -33,8 +33,7 @@ BODIES = st.none() | st.builds(
         st.binary(max_size=400),
         st.text("<>-=bdiv&;/ \r\n", max_size=300).map(lambda text: b"--b\n\n" + text.encode()),
     ),
-    parts=st.none()
-    | st.lists(st.builds(Part, media=st.text(max_size=30), filename=st.text(max_size=30))).map(tuple),
+    parts=st.none() | st.lists(st.builds(Part, media=st.text(max_size=30), filename=st.text(max_size=30))).map(tuple),
 )
 
 

@@ -97,9 +97,7 @@ def test_address_lists_are_read_by_the_grammar(value: str, addresses: tuple[str,
 
 def test_groups_give_their_members() -> None:
     """A group's members are read, an empty group has none, and both are known as groups."""
-    assert read_mailboxes('Team: a@x.example, "B, b" <b@x.example>;') == read_mailboxes(
-        "Team:a@x.example,b@x.example;"
-    )
+    assert read_mailboxes('Team: a@x.example, "B, b" <b@x.example>;') == read_mailboxes("Team:a@x.example,b@x.example;")
     assert read_mailboxes("undisclosed-recipients:;").addresses == ()
     assert read_mailboxes("undisclosed-recipients:;").grouped
 

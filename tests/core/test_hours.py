@@ -72,14 +72,10 @@ def test_windows_and_channels_on_a_dated_day(own: dict[str, list[str]], expected
     """On a dated day they are cut to its stretches, unless their own table names that very date."""
     rules = policy(windows=(window("w", own),), channels=(channel("c", own),))
     calendar = hours.calendar(rules, "")
-    spans = [
-        Span(starts_at=w.opens_at, ends_at=w.closes_at) for w in calendar.windows(at("2026-12-31 00:00"), days=1)
-    ]
+    spans = [Span(starts_at=w.opens_at, ends_at=w.closes_at) for w in calendar.windows(at("2026-12-31 00:00"), days=1)]
     wanted = [" to ".join(f"12-31 {clock}" for clock in each.split(" to ")) for each in expected]
     assert told(tuple(spans)) == wanted
-    assert (
-        told(calendar.channel_spans(calendar.channels[0], at("2026-12-31 00:00"), at("2027-01-01 00:00"))) == wanted
-    )
+    assert told(calendar.channel_spans(calendar.channels[0], at("2026-12-31 00:00"), at("2027-01-01 00:00"))) == wanted
 
 
 def test_windows_on_a_public_holiday() -> None:

@@ -102,3 +102,16 @@ def test_an_opening_that_a_change_moves_into_the_next_date() -> None:
         ("early", "00:15"),
         ("late", "00:30"),
     ]
+
+
+def test_a_window_of_twenty_five_hours() -> None:
+    """A window round the clock over the autumn change is open until its last minute, two dates of UTC later."""
+    rules = policy(
+        owner=owner("America/New_York", holidays=""),
+        hours=schedule({"wed": ["10:00-11:00"]}),
+        windows=(window("w", {"sat": ["19:30-19:30"]}),),
+    )
+    calendar = hours.calendar(rules, "")
+    assert calendar.why_open(at("2026-11-01 19:29", "America/New_York")) == "window"
+    assert calendar.window_at(at("2026-11-01 19:29", "America/New_York")) is not None
+    assert calendar.why_open(at("2026-11-01 19:30", "America/New_York")) == ""

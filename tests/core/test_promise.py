@@ -151,8 +151,7 @@ def test_one_due_time_where_a_change_moves_an_opening_into_the_next_date() -> No
     """In Nuuk Saturday's 23:30 opens at 00:30 on Sunday: mail on both sides of midnight waits for the same."""
     rules = policy(owner=owner("America/Nuuk", holidays=""), hours=schedule({"sat": ["23:30-23:50"]}), windows=())
     dues = {
-        due("1 working day", at(f"2027-03-{text}", "America/Nuuk"), rules).due_at
-        for text in ("27 22:50", "28 00:10")
+        due("1 working day", at(f"2027-03-{text}", "America/Nuuk"), rules).due_at for text in ("27 22:50", "28 00:10")
     }
     assert dues == {at("2027-03-28 00:50", "America/Nuuk")}
 
@@ -189,9 +188,7 @@ def test_working_hours_are_told_stretch_by_stretch() -> None:
 
 def test_working_hours_over_clock_changes() -> None:
     """A night shift of eight hours on the wall holds seven in spring and nine in autumn."""
-    rules = policy(
-        owner=owner("Europe/Berlin", holidays=""), hours=schedule({"mon-sun": ["22:00-06:00"]}), windows=()
-    )
+    rules = policy(owner=owner("Europe/Berlin", holidays=""), hours=schedule({"mon-sun": ["22:00-06:00"]}), windows=())
     for arrived, expected in (
         ("2027-03-27 22:00", "2027-03-28 23:00"),
         ("2027-03-28 22:00", "2027-03-29 06:00"),

@@ -238,9 +238,7 @@ def test_a_beginning_may_be_cut_anywhere(encoding: str, cut: int) -> None:
     """Whatever octet the server stops at, the text before it is there."""
     raw = (LETTER * 20).encode()
     coded = {"8bit": raw, "base64": base64.encodebytes(raw), "quoted-printable": quopri.encodestring(raw)}[encoding]
-    part = (
-        b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: " + encoding.encode() + b"\r\n\r\n"
-    )
+    part = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: " + encoding.encode() + b"\r\n\r\n"
     header, body = multipart("mixed", part + coded)
     content = first_text(split_fields(header), body[: len(part) + 10 + cut]).content
     assert content

@@ -279,9 +279,7 @@ def test_a_clean_value_is_one_harmless_line(value: str) -> None:
     assert len(said) <= 40
     assert len(said.splitlines()) <= 1
     assert not any(ord(each) < 0x20 or 0x7F <= ord(each) < 0xA0 for each in said)
-    assert not set(said) & set(
-        "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\ufeff"
-    )
+    assert not set(said) & set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\ufeff")
     assert said == said.strip()
     assert "  " not in said
     assert clean(said, 40) == said

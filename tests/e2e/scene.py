@@ -16,13 +16,13 @@ import tomli_w
 
 from responder import config
 from responder.daemon import Daemon
-from tests.e2e.clocks import FixedClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
     from email.message import EmailMessage
 
+    from tests.e2e.clocks import FixedClock
     from tests.servers.dovecot import Dovecot
     from tests.servers.smtp import Captured, SmtpSink
 
@@ -73,7 +73,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.config = self.folder / "config.toml"
         self.state = self.folder / "state"
-        self.state.mkdir(mode=0o700)
+        self.state.mkdir(mode=0o700, parents=True)
         self.write()
 
     def write(self) -> None:

@@ -46,7 +46,6 @@ async def _child(scene: Scene, call: int, when: str) -> tuple[int, str]:
 
 
 async def _prepare(dovecot: Dovecot, sink: SmtpSink, folder: Path, user: str) -> Scene:
-    folder.mkdir()
     clock = FixedClock(at("2026-11-13 17:00"))
     scene = Scene(folder=folder, dovecot=dovecot, sink=sink, user=user, clock=clock)
     await scene.run()

@@ -20,7 +20,6 @@ from tests.e2e.test_users_day import FRIDAY
 from tests.servers.smtp import Features, SmtpSink
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from email.message import EmailMessage
     from pathlib import Path
 
@@ -69,9 +68,9 @@ async def _exchange(dovecot: Dovecot, user: str, folder: Path, *, dsn: bool, **c
 
 
 @pytest.fixture
-async def exchange(dovecot_rich: Dovecot, user: str, tmp_path: Path) -> AsyncIterator[Exchange]:
+async def exchange(dovecot_rich: Dovecot, user: str, tmp_path: Path) -> Exchange:
     """One client's letter, and the reply that left."""
-    yield await _exchange(dovecot_rich, user, tmp_path, dsn=True)
+    return await _exchange(dovecot_rich, user, tmp_path, dsn=True)
 
 
 async def test_header_fields(exchange: Exchange) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from datetime import datetime
 
 Kind = Literal["rich", "poor"]
@@ -214,7 +214,7 @@ class Dovecot:
             lmtp.sendmail(sender, [recipient or f"{user}@example.com"], raw)
 
     @contextlib.contextmanager
-    def client(self, user: str) -> Iterator[imaplib.IMAP4]:
+    def client(self, user: str) -> Generator[imaplib.IMAP4]:
         """Log in as the owner's own mail program would."""
         with imaplib.IMAP4("127.0.0.1", self.imap_port) as imap:
             imap.login(user, PASSWORD)

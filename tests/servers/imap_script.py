@@ -6,12 +6,16 @@ import contextlib
 import re
 import socket
 import threading
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from responder.adapters.mailbox import ImapMailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Answer = str | bytes | None
+PASSWORD = "correct horse"
 CLOSE = b"\x00close"  # an answer that ends the connection
 
 GREETING = "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n"
@@ -36,11 +40,9 @@ class ScriptedImap:
     "{tag}" in an answer becomes the command's tag; ``CLOSE`` in it ends the connection there.
     """
 
-    def __init__(
-        self, script: dict[str, Answer | list[Answer]] | None = None, *, greeting: str | bytes = GREETING
-    ) -> None:
+    def __init__(self, script: Mapping[str, Any] | None = None, *, greeting: str | bytes = GREETING) -> None:
         self.lines: list[str] = []
-        self._script: dict[str, Answer | list[Answer]] = {**BASICS, **(script or {})}
+        self._script: dict[str, Any] = {**BASICS, **(script or {})}
         self._greeting = greeting
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._connections: list[socket.socket] = []
@@ -82,7 +84,7 @@ class ScriptedImap:
             while True:
                 connection, _ = self._listener.accept()
                 self._connections.append(connection)
-                self._start(lambda connection=connection: self._serve(connection))
+                self._start(partial(self._serve, connection))
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as file, contextlib.suppress(OSError):
@@ -107,7 +109,8 @@ class ScriptedImap:
     def _answer(self, command: str) -> Answer:
         answer = self._script.get(command)
         if isinstance(answer, list):
-            return answer.pop(0) if len(answer) > 1 else answer[0]
+            turns = cast("list[Answer]", answer)
+            return turns.pop(0) if len(turns) > 1 else turns[0]
         if answer is None and command != "SASL":
             return "{tag} BAD unknown command\r\n"
         return answer
@@ -117,3 +120,18 @@ class ScriptedImap:
         before, close, _ = octets.partition(CLOSE)
         connection.sendall(before.replace(b"{tag}", tag.encode()))
         return not close
+
+
+def mailbox_at(server: ScriptedImap, **options: Any) -> ImapMailbox:
+    """Return a mailbox on that server, not open yet."""
+    arguments: dict[str, Any] = {
+        "name": "main",
+        "host": "127.0.0.1",
+        "port": server.port,
+        "security": "none",
+        "username": "anna",
+        "password": lambda: PASSWORD,
+        "header_fields": ["From", "Message-ID"],
+        "timeout": 3,
+    }
+    return ImapMailbox(**arguments | options)

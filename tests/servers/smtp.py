@@ -177,9 +177,7 @@ async def _serve(port: int, *, count: bool) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description="Print the port; take mail, and keep none, until standard input ends."
-    )
+    parser = argparse.ArgumentParser(description="Print the port; take mail, and keep none, until standard input ends.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--count", action="store_true", help="print at the end how many were taken")
     arguments = parser.parse_args()
