@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import random
-import secrets
 import signal
 import time
 from dataclasses import dataclass
@@ -23,17 +20,14 @@ import structlog
 
 from responder import config
 from responder.adapters.alerts import alert
-from responder.adapters.auth import read_secret
 from responder.adapters.ledger import SqliteLedger
-from responder.adapters.mailbox import ImapMailbox
 from responder.adapters.notify import Notifier
-from responder.adapters.outbox import SmtpOutbox
-from responder.core.facts import HEADER_FIELDS, TRUST_FIELDS
 from responder.engine import Engine, Rules
 from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
+from responder.premises import build_mailbox, build_outbox, install_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -57,80 +51,6 @@ NOTE_EVERY = timedelta(seconds=60)
 PRUNE_EVERY = timedelta(days=1)
 
 log = structlog.get_logger()
-
-
-def install_secret(state: Path) -> bytes:
-    """Return the installation's secret, made at the first start; kept outside the ledger, so it outlives it."""
-    path = state / "secret"
-    try:
-        secret = path.read_bytes()
-    except FileNotFoundError:
-        secret = secrets.token_bytes(32)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secret)
-            file.flush()
-            os.fsync(file.fileno())
-    if len(secret) < 16:  # noqa: PLR2004 - shorter than any that was ever written
-        raise ConfigurationError(f"{path} is damaged: move it away and start again")
-    return secret
-
-
-@contextlib.contextmanager
-def only_one(state: Path) -> Generator[None]:
-    """Hold the state directory's lock; a second daemon on the same ledger stands aside."""
-    path = state / "lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigurationError(
-                f"{state}: another responder is running on this ledger; stop it first, or ask `responder status`"
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _password(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> Callable[[], str]:
-    """Return what reads the secret each time it is needed, so that a changed one is found."""
-    return lambda: read_secret(
-        settings.password,
-        config_directory=loaded.settings.path.parent,
-        environ=environ,
-        username=settings.username,
-    )
-
-
-def build_mailbox(
-    settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], *, read_only: bool = False
-) -> ImapMailbox:
-    """Make the adapter for one mailbox; nothing is connected yet."""
-    fields = (*HEADER_FIELDS, *TRUST_FIELDS) if settings.trusted_authserv_id else HEADER_FIELDS
-    return ImapMailbox(
-        name=settings.name,
-        host=settings.imap.host,
-        port=settings.imap.port,
-        security=settings.imap.security,
-        username=settings.username,
-        password=_password(settings, loaded, environ),
-        inbox=settings.inbox,
-        header_fields=fields,
-        read_only=read_only,
-    )
-
-
-def build_outbox(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> SmtpOutbox:
-    """Make the adapter for one submission account; nothing is connected yet."""
-    return SmtpOutbox(
-        host=settings.smtp.host,
-        port=settings.smtp.port,
-        security=settings.smtp.security,
-        username=settings.username,
-        password=_password(settings, loaded, environ),
-        empty_envelope=loaded.policy.replies.envelope == "empty",
-    )
 
 
 @dataclass(slots=True)

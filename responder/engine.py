@@ -15,10 +15,20 @@ import structlog
 from responder.carry import Carrier
 from responder.core import facts as facts_room
 from responder.core import hours
-from responder.core.decide import NOWHERE, decide, decide_all
+from responder.core.decide import decide, decide_all
 from responder.core.facts import Identity
-from responder.core.model import Case, Facts, MessageKey, Plan, Reason, ReplyKind, Step, Verdict
+from responder.core.model import Case, Facts, MessageKey, Plan, Reason, ReplyKind, Verdict
 from responder.core.plan import breaker_alert, make_plan
+from responder.entries import (
+    Assessed,
+    baseline,
+    has_verdict,
+    is_answered,
+    log_verdict,
+    make_entry,
+    owner_message,
+    unjudged,
+)
 from responder.errors import TemporaryError
 from responder.ports import Decision, HistoryQuestion, LedgerEntry, MailboxState, OwnerMessage
 
@@ -44,18 +54,6 @@ class Rules:
     """The rules in force, shared by all mailboxes; a reload puts a new policy in."""
 
     policy: Policy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessed:
-    """One message, judged: the whole line up to the plan."""
-
-    message: Message
-    entry: LedgerEntry
-    facts: Facts
-    case: Case
-    verdict: Verdict
-    plan: Plan
 
 
 class Engine:
@@ -113,7 +111,7 @@ class Engine:
         state = await self._ledger.mailbox(name)
         left_alone = 0
         if state is None:
-            state = _baseline(name, inbox, self._clock.now())
+            state = baseline(name, inbox, self._clock.now())
             await self._ledger.save_mailbox(state)
             left_alone = inbox.exists
         self._state = state
@@ -172,7 +170,7 @@ class Engine:
         for entry in self._waiting.values():
             uid = await self.mailbox.find(entry.message_id) if entry.message_id else None
             if uid is None:
-                lost.append(_unjudged(entry, Reason.BEFORE_START, "not found again after UIDVALIDITY changed"))
+                lost.append(unjudged(entry, Reason.BEFORE_START, "not found again after UIDVALIDITY changed"))
             else:
                 key = MessageKey(mailbox=old.name, uidvalidity=inbox.uidvalidity, uid=uid)
                 kept.append(replace(entry, key=key))
@@ -219,7 +217,7 @@ class Engine:
                 or (known is not None and (bool(known.reason) or known.key.mailbox != self.mailbox.name))
             )
             seen.add(facts.fingerprint)
-            sighted.append((message, facts, _entry(message, facts, known, now_at), decided))
+            sighted.append((message, facts, make_entry(message, facts, known, now_at), decided))
         sighted.sort(key=lambda one: (one[2].arrived_at, one[2].key.uid))
         questions = [
             HistoryQuestion(
@@ -239,7 +237,7 @@ class Engine:
                     history,
                     decided=decided,
                     before_start=message.key.uid < baseline,
-                    answered_at=history.answered_at or (now_at if _is_answered(message) else None),
+                    answered_at=history.answered_at or (now_at if is_answered(message) else None),
                 ),
                 arrived_at=entry.arrived_at,
                 now_at=now_at,
@@ -275,7 +273,7 @@ class Engine:
             for message, facts in first
             if message.body is None
             and facts_room.wants_body(facts, policy)
-            and (fresh or not _has_verdict(entries.get(facts.fingerprint)))
+            and (fresh or not has_verdict(entries.get(facts.fingerprint)))
         ]
         if not wanted:
             return first
@@ -362,7 +360,7 @@ class Engine:
                 effects: tuple[Effect, ...] = (*last.effects, breaker_alert(until_at, policy))
                 decisions[-1] = replace(last, effects=effects)
         effects_stored = await self._ledger.record(state=state, waiting=waiting, decisions=decisions, now_at=now_at)
-        own = [_owner_message(item) for item in decided if item.verdict.reason is Reason.OWN]
+        own = [owner_message(item) for item in decided if item.verdict.reason is Reason.OWN]
         if own:
             await self._ledger.owner_wrote([message for message in own if message is not None])
         for item in decided:
@@ -401,7 +399,7 @@ class Engine:
                 await self._ledger.record(
                     state=None,
                     waiting=(),
-                    decisions=[_unjudged(entry, Reason.ANSWERED, taken) for entry in vanished],
+                    decisions=[unjudged(entry, Reason.ANSWERED, taken) for entry in vanished],
                     now_at=now_at,
                 )
         for entry in entries:
@@ -432,96 +430,3 @@ class Engine:
             self._state = replace(state, sent=cursor)
             await self._ledger.owner_wrote(wrote, self._state)
         return frozenset(ours)
-
-
-# ------------------------------------------------------------------------------------------- pure
-
-
-def _baseline(name: str, inbox: InboxState, now_at: datetime) -> MailboxState:
-    uidnext = max(inbox.uidnext, 1)
-    return MailboxState(
-        name=name,
-        uidvalidity=inbox.uidvalidity,
-        baseline_uid=uidnext,
-        next_uid=uidnext,
-        started_at=now_at,
-    )
-
-
-def _has_verdict(entry: LedgerEntry | None) -> bool:
-    return entry is not None and bool(entry.reason)
-
-
-def _entry(message: Message, facts: Facts, known: LedgerEntry | None, now_at: datetime) -> LedgerEntry:
-    """Return the ledger's entry: arrival = INTERNALDATE, never later than the first sight."""
-    if known is not None and not known.reason:
-        return replace(known, key=message.key)
-    internal_at = message.internal_at or now_at
-    return LedgerEntry(
-        fingerprint=facts.fingerprint,
-        key=message.key,
-        address=facts.address,
-        client=facts.client,
-        message_id=facts.message_id,
-        arrived_at=min(internal_at, now_at),
-        seen_at=now_at,
-    )
-
-
-def _is_answered(message: Message) -> bool:
-    return any(flag.lower() == "\\answered" for flag in message.flags)
-
-
-def _owner_message(item: Assessed) -> OwnerMessage | None:
-    """Read a copy of the owner's own message in INBOX as evidence; None for automatic ones."""
-    sent = facts_room.read_sent(item.message.header)
-    if sent.automatic:
-        return None
-    return OwnerMessage(
-        message_id=sent.message_id,
-        refers_to=sent.refers_to,
-        recipients=sent.recipients,
-        at=item.entry.arrived_at,
-    )
-
-
-def _unjudged(entry: LedgerEntry, reason: Reason, detail: str) -> Decision:
-    """Return the decision for a mail that waited and can no longer be read: nothing follows from it."""
-    return Decision(
-        entry=replace(entry, reason=reason),
-        facts=Facts(fingerprint=entry.fingerprint, address=entry.address, client=entry.client),
-        verdict=Verdict(
-            reason=reason,
-            reply=ReplyKind.NONE,
-            file=False,
-            promises=False,
-            due=None,
-            placement=NOWHERE,
-            period=None,
-            trail=(Step(rule=reason, held=True, detail=detail),),
-        ),
-        effects=(),
-    )
-
-
-def shorten(address: str) -> str:
-    """Shorten an address for the log: enough for the owner to know it, too little to be worth stealing."""
-    local, _, domain = address.rpartition("@")
-    return f"{local[:1]}…@{domain}" if local else "–"
-
-
-def log_verdict(mailbox: str, item: Assessed) -> None:
-    """Write the one log line that a message gets: no body, no subject, the address shortened."""
-    verdict = item.verdict
-    window = verdict.placement.window
-    log.info(
-        "message",
-        mailbox=mailbox,
-        reason=str(verdict.reason),
-        reply=str(verdict.reply),
-        client=item.facts.client or None,
-        sender=shorten(item.facts.address),
-        due_at=verdict.due.due_at.isoformat() if verdict.due is not None else None,
-        window=window.opens_at.isoformat() if verdict.file and window is not None else None,
-        fingerprint=item.facts.fingerprint[:12],
-    )

@@ -21,8 +21,8 @@ from responder.core import facts as facts_room
 from responder.core import hours
 from responder.core.facts import Identity
 from responder.core.model import ReplyKind
-from responder.daemon import build_mailbox, build_outbox
 from responder.errors import ResponderError
+from responder.premises import build_mailbox, build_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -29,10 +29,10 @@ from responder.core import facts as facts_room
 from responder.core.facts import Identity
 from responder.core.model import Case, Facts, FileMessage, History, Message, MessageKey, ReplyKind, Window
 from responder.core.plan import make_plan, reply_text
-from responder.daemon import build_mailbox, build_outbox
 from responder.engine import Engine, Rules
 from responder.errors import ConfigurationError, PermanentError, TemporaryError
 from responder.ports import HistoryQuestion
+from responder.premises import build_mailbox, build_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

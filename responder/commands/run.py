@@ -16,15 +16,16 @@ from responder.commands import logs, place
 from responder.commands.when import parse_when, say_short, say_when
 from responder.core import facts as facts_room
 from responder.core.model import FileMessage, ReplyKind
-from responder.daemon import Daemon, build_mailbox, build_outbox, only_one
+from responder.daemon import Daemon
 from responder.engine import Engine, Rules
 from responder.errors import TemporaryError
+from responder.premises import build_mailbox, build_outbox, only_one
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from responder.engine import Assessed
+    from responder.entries import Assessed
 
 #: So many of the newest messages are looked at by a dry run where no run has set a baseline yet.
 _NEWEST = 50

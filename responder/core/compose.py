@@ -64,9 +64,7 @@ def reply_text(policy: Policy, facts: Facts, verdict: Verdict, calendar: Calenda
     return Text(subject=subject, body=text.render({name: VARIABLES[name](speech) for name in text.uses}))
 
 
-def reply_message(  # noqa: PLR0913, PLR0917 - the whole of a reply
-    policy: Policy, mailbox: str, facts: Facts, text: Text, message_id: str, now_at: datetime
-) -> bytes:
+def reply_message(policy: Policy, mailbox: str, facts: Facts, text: Text, message_id: str, now_at: datetime) -> bytes:
     """Return the complete message, ready for SMTP: CRLF, seven bits, to the Return-Path and to nobody else.
 
     Raises PermanentError when the recipient cannot be written as one address.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from responder.core.model import Due, Term, TermUnit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from zoneinfo import ZoneInfo
 
     from responder.core.hours import Calendar
@@ -161,25 +161,27 @@ def _free_days(free: list[tuple[date, str]], since: date) -> Iterator[str]:
 def _working_hours(calendar: Calendar, term: Term, arrived_at: datetime) -> _Found | None:
     """Count the time inside this client's hours, from the arrival on."""
     arrived = arrived_at.astimezone(calendar.zone)
-    first = next(_hours_from(calendar, arrived_at), None)
+    spans = _hours_from(calendar, arrived_at)
+    first = next(spans, None)
     if first is None:
         return None
+    whole = chain((first,), spans)
     if arrived_at >= first.starts_at:
-        found, standing = _count_hours(calendar, term, arrived_at), "inside hours"
+        found, standing = _count_hours(whole, term, arrived_at, calendar.zone), "inside hours"
     else:
         key = "working hours", term, first.starts_at
         found = calendar.derived.get(key)
         if found is None:
-            found = calendar.derived[key] = _count_hours(calendar, term, first.starts_at)
+            found = calendar.derived[key] = _count_hours(whole, term, first.starts_at, calendar.zone)
         standing = "outside hours"
     return None if found is None else (found[0], (f"Arrived on {_stamp(arrived)}, {standing}.", *found[1]))
 
 
-def _count_hours(calendar: Calendar, term: Term, from_at: datetime) -> _Found | None:
-    zone, since = calendar.zone, from_at.astimezone(calendar.zone).date()
+def _count_hours(spans: Iterable[Span], term: Term, from_at: datetime, zone: ZoneInfo) -> _Found | None:
+    since = from_at.astimezone(zone).date()
     left = timedelta(hours=term.count)
     steps: list[str] = []
-    for span in _hours_from(calendar, from_at):
+    for span in spans:
         begins_at = max(span.starts_at, from_at)
         here = span.ends_at - begins_at
         if here >= left:

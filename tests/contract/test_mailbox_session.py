@@ -70,7 +70,8 @@ async def test_a_copy_in_sent_is_read_and_marked(world: World) -> None:
 async def test_a_draft_is_saved_and_taken_away(world: World) -> None:
     """Drafts is made where it is missing; our draft is removed once, and no other draft with it."""
     async with opened(world) as mailbox:
-        assert not mailbox.profile.drafts
+        before = mailbox.profile
+        assert before.drafts is None
         first = await mailbox.append_draft(letter(1), AT)
         second = await mailbox.append_draft(letter(2), AT)
         assert mailbox.profile.drafts == first.folder == second.folder == "Drafts"

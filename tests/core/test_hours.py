@@ -181,6 +181,19 @@ def test_hours_across_midnight() -> None:
     assert calendar.why_open(at("2026-11-28 04:00")) == ""
 
 
+def test_hours_that_end_two_dates_of_utc_later() -> None:
+    """In a zone behind UTC a stretch across midnight is found from its end too."""
+    rules = policy(
+        owner=owner("America/New_York", holidays=""),
+        hours=schedule({"sat": ["23:00-22:00"]}),
+        windows=(),
+        replies=replies(break_=timedelta()),
+    )
+    calendar = hours.calendar(rules, "")
+    assert calendar.why_open(at("2026-11-29 21:59", "America/New_York")) == "hours"
+    assert calendar.why_open(at("2026-11-29 22:00", "America/New_York")) == ""
+
+
 # ------------------------------------------------------------------------------------------- memory
 
 

@@ -102,6 +102,15 @@ def test_daytime_is_the_clients_clock_and_dates() -> None:
     assert strangers.client_zone is strangers.zone
 
 
+def test_daytime_across_midnight() -> None:
+    """A client who lives by night has daytime after midnight too."""
+    rules = policy(clients=(client(daytime=schedule({"fri": ["20:00-02:00"]})),))
+    calendar = hours.calendar(rules, "vostok")
+    assert calendar.in_daytime(at("2026-11-28 01:59", "Asia/Vladivostok"))
+    assert not calendar.in_daytime(at("2026-11-28 02:00", "Asia/Vladivostok"))
+    assert not calendar.in_daytime(at("2026-11-27 01:00", "Asia/Vladivostok"))
+
+
 # ------------------------------------------------------------------------------------ windows, calls
 
 

@@ -169,6 +169,7 @@ def test_one_due_time_where_a_change_moves_an_opening_into_the_next_date() -> No
         ("2026-11-28 12:00", "4 working hours", "2026-11-30 15:00"),
         ("2026-12-31 13:00", "2 working hours", "2027-01-11 11:00"),
         ("2026-11-27 20:00", "120 working hours", "2026-12-18 19:00"),
+        ("2026-11-27 11:00", "100 working hours", "2026-12-15 16:00"),
     ],
 )
 def test_working_hours(arrived: str, text: str, expected: str) -> None:

@@ -19,7 +19,7 @@ from tests.e2e.scene import EXAMPLE, Scene, body_of, letter
 from tests.servers.smtp import SmtpSink
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from tests.servers.dovecot import Dovecot
@@ -97,15 +97,29 @@ async def scene(dovecot: Dovecot, user: str, tmp_path: Path) -> AsyncIterator[Sc
         yield Scene(folder=tmp_path, dovecot=dovecot, sink=sink, user=user, clock=clock, changes=closed_now())
 
 
+@pytest.fixture
+def start(scene: Scene) -> Iterator[Callable[[], Process]]:
+    """Return what starts a daemon; whatever a test leaves running is ended after it."""
+    started: list[Process] = []
+
+    def begin() -> Process:
+        started.append(Process(scene))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.end(signal.SIGKILL)
+
+
 def deliver(scene: Scene, sender: str, subject: str, **more: Any) -> None:
     """Deliver by LMTP, as a mail server does."""
     scene.dovecot.deliver(scene.user, letter(sender, subject, return_path=None, **more), sender=sender)
 
 
-async def test_three_zones_two_languages_over_lmtp(scene: Scene) -> None:
+async def test_three_zones_two_languages_over_lmtp(scene: Scene, start: Callable[[], Process]) -> None:
     """Clients in three zones are answered in their clock and language, once; a restart answers nobody again."""
     deliver(scene, "ivan@vostok.example", "old")
-    daemon = Process(scene)
+    daemon = start()
     await daemon.logged("mailbox open")
     clients = {
         "ivan@vostok.example": "Договор",
@@ -132,15 +146,15 @@ async def test_three_zones_two_languages_over_lmtp(scene: Scene) -> None:
     folder = f"Callbacks/{due:%Y-%m-%d} 10-00"
     assert sorted(scene.subjects(folder)) == sorted(clients.values())
     assert scene.subjects("INBOX") == ["old", "digest"]
-    again = Process(scene)
+    again = start()
     await again.logged("mailbox open", 2)
     assert again.end() == 0
     assert len(scene.replies()) == 3
 
 
-async def test_reload_keeps_the_old_rules_when_the_file_is_bad(scene: Scene) -> None:
+async def test_reload_keeps_the_old_rules_when_the_file_is_bad(scene: Scene, start: Callable[[], Process]) -> None:
     """A bad file on SIGHUP is named in the log and changes nothing; a good one changes the rules at once."""
-    daemon = Process(scene)
+    daemon = start()
     await daemon.logged("mailbox open")
     good = scene.config.read_text()
     scene.config.write_text(good + "\n[nonsense]\n")
@@ -159,19 +173,19 @@ async def test_reload_keeps_the_old_rules_when_the_file_is_bad(scene: Scene) -> 
     assert len(scene.replies()) == 1
 
 
-async def test_a_second_daemon_stands_aside(scene: Scene) -> None:
+async def test_a_second_daemon_stands_aside(start: Callable[[], Process]) -> None:
     """On one ledger only one daemon runs; the other says so and exits with 78."""
-    first = Process(scene)
+    first = start()
     await first.logged("mailbox open")
-    second = Process(scene)
+    second = start()
     assert second.end(signal.SIGCONT) == 78
     assert "another responder is running" in first.log.read_text()
     assert first.end() == 0
 
 
-async def test_a_lost_session_is_rebuilt(scene: Scene) -> None:
+async def test_a_lost_session_is_rebuilt(scene: Scene, start: Callable[[], Process]) -> None:
     """A session that the server ends is opened again, and mail that came meanwhile is answered."""
-    daemon = Process(scene)
+    daemon = start()
     await daemon.logged("mailbox open")
     scene.dovecot.kick(scene.user)
     deliver(scene, "ivan@vostok.example", "after the kick")
@@ -179,9 +193,9 @@ async def test_a_lost_session_is_rebuilt(scene: Scene) -> None:
     assert daemon.end() == 0
 
 
-async def test_the_log_tells_no_secret(scene: Scene) -> None:
+async def test_the_log_tells_no_secret(scene: Scene, start: Callable[[], Process]) -> None:
     """Log lines bear a reason and a shortened address; no subject, no body, no password."""
-    daemon = Process(scene)
+    daemon = start()
     await daemon.logged("mailbox open")
     deliver(scene, "ivan@vostok.example", "Совершенно секретно", text="Тело письма, которого никто не видит.")
     await daemon.logged("reply")

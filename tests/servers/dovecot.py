@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import grp
 import imaplib
 import os
 import re
@@ -95,6 +96,11 @@ protocol lmtp {{
 {extra}
 """
 
+_UNPRIVILEGED = """first_valid_uid = {uid}
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}"""
+
 _NAMESPACES = {
     "rich": "separator = /\n  mailbox Sent {\n    special_use = \\Sent\n    auto = create\n  }",
     "poor": "separator = .\n  prefix = INBOX.\n  mailbox Sent {\n    auto = create\n  }",
@@ -163,14 +169,13 @@ class Dovecot:
             check=True,
             capture_output=True,
         )
-        me = getpass.getuser()
+        me, mine = ("", "") if root else (getpass.getuser(), grp.getgrgid(gid).gr_name)
         config = _CONFIG.format(
             dir=self.directory,
             password=PASSWORD,
             uid=uid,
             gid=gid,
-            identity=f"first_valid_uid = {uid}"
-            + ("" if root else f"\ndefault_internal_user = {me}\ndefault_login_user = {me}"),
+            identity=f"first_valid_uid = {uid}" if root else _UNPRIVILEGED.format(uid=uid, user=me, group=mine),
             chroot="" if root else "chroot =",
             namespace=_NAMESPACES[self.kind],
             extra=_EXTRA[self.kind],

@@ -1,0 +1,126 @@
+"""What the engine enters into the ledger and the log about one message: plain values, made without asking anybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from responder.core import facts as facts_room
+from responder.core.decide import NOWHERE
+from responder.core.model import Facts, Reason, ReplyKind, Step, Verdict
+from responder.ports import Decision, LedgerEntry, MailboxState, OwnerMessage
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from responder.core.model import Case, Message, Plan
+    from responder.ports import InboxState
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessed:
+    """One message, judged: the whole line up to the plan."""
+
+    message: Message
+    entry: LedgerEntry
+    facts: Facts
+    case: Case
+    verdict: Verdict
+    plan: Plan
+
+
+def baseline(name: str, inbox: InboxState, now_at: datetime) -> MailboxState:
+    """Return the state at a mailbox's first start: what lies in it now is older than we are."""
+    uidnext = max(inbox.uidnext, 1)
+    return MailboxState(
+        name=name,
+        uidvalidity=inbox.uidvalidity,
+        baseline_uid=uidnext,
+        next_uid=uidnext,
+        started_at=now_at,
+    )
+
+
+def has_verdict(entry: LedgerEntry | None) -> bool:
+    """Tell whether the ledger has decided about this message."""
+    return entry is not None and bool(entry.reason)
+
+
+def make_entry(message: Message, facts: Facts, known: LedgerEntry | None, now_at: datetime) -> LedgerEntry:
+    """Return the ledger's entry: arrival = INTERNALDATE, never later than the first sight."""
+    if known is not None and not known.reason:
+        return replace(known, key=message.key)
+    internal_at = message.internal_at or now_at
+    return LedgerEntry(
+        fingerprint=facts.fingerprint,
+        key=message.key,
+        address=facts.address,
+        client=facts.client,
+        message_id=facts.message_id,
+        arrived_at=min(internal_at, now_at),
+        seen_at=now_at,
+    )
+
+
+def is_answered(message: Message) -> bool:
+    r"""Tell whether the owner's program marked the message \Answered."""
+    return any(flag.lower() == "\\answered" for flag in message.flags)
+
+
+def owner_message(item: Assessed) -> OwnerMessage | None:
+    """Read a copy of the owner's own message in INBOX as evidence; None for automatic ones."""
+    sent = facts_room.read_sent(item.message.header)
+    if sent.automatic:
+        return None
+    return OwnerMessage(
+        message_id=sent.message_id,
+        refers_to=sent.refers_to,
+        recipients=sent.recipients,
+        at=item.entry.arrived_at,
+    )
+
+
+def unjudged(entry: LedgerEntry, reason: Reason, detail: str) -> Decision:
+    """Return the decision for a mail that waited and can no longer be read: nothing follows from it."""
+    return Decision(
+        entry=replace(entry, reason=reason),
+        facts=Facts(fingerprint=entry.fingerprint, address=entry.address, client=entry.client),
+        verdict=Verdict(
+            reason=reason,
+            reply=ReplyKind.NONE,
+            file=False,
+            promises=False,
+            due=None,
+            placement=NOWHERE,
+            period=None,
+            trail=(Step(rule=reason, held=True, detail=detail),),
+        ),
+        effects=(),
+    )
+
+
+def shorten(address: str) -> str:
+    """Shorten an address for the log: enough for the owner to know it, too little to be worth stealing."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}…@{domain}" if local else "–"
+
+
+def log_verdict(mailbox: str, item: Assessed) -> None:
+    """Write the one log line that a message gets: no body, no subject, the address shortened."""
+    verdict = item.verdict
+    window = verdict.placement.window
+    log.info(
+        "message",
+        mailbox=mailbox,
+        reason=str(verdict.reason),
+        reply=str(verdict.reply),
+        client=item.facts.client or None,
+        sender=shorten(item.facts.address),
+        due_at=verdict.due.due_at.isoformat() if verdict.due is not None else None,
+        window=window.opens_at.isoformat() if verdict.file and window is not None else None,
+        fingerprint=item.facts.fingerprint[:12],
+    )

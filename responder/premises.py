@@ -1,0 +1,98 @@
+"""What a run needs before it can begin: the lock, the secret, and the adapters for each account.
+
+Used by the daemon and by the commands that look at a mailbox without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from responder.adapters.auth import read_secret
+from responder.adapters.mailbox import ImapMailbox
+from responder.adapters.outbox import SmtpOutbox
+from responder.core.facts import HEADER_FIELDS, TRUST_FIELDS
+from responder.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from pathlib import Path
+
+    from responder.config import Loaded, MailboxSettings
+
+
+def install_secret(state: Path) -> bytes:
+    """Return the installation's secret, made at the first start; kept outside the ledger, so it outlives it."""
+    path = state / "secret"
+    try:
+        secret = path.read_bytes()
+    except FileNotFoundError:
+        secret = secrets.token_bytes(32)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+    if len(secret) < 16:  # noqa: PLR2004 - shorter than any that was ever written
+        raise ConfigurationError(f"{path} is damaged: move it away and start again")
+    return secret
+
+
+@contextlib.contextmanager
+def only_one(state: Path) -> Generator[None]:
+    """Hold the state directory's lock; a second daemon on the same ledger stands aside."""
+    path = state / "lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{state}: another responder is running on this ledger; stop it first, or ask `responder status`"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _password(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> Callable[[], str]:
+    """Return what reads the secret each time it is needed, so that a changed one is found."""
+    return lambda: read_secret(
+        settings.password,
+        config_directory=loaded.settings.path.parent,
+        environ=environ,
+        username=settings.username,
+    )
+
+
+def build_mailbox(
+    settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], *, read_only: bool = False
+) -> ImapMailbox:
+    """Make the adapter for one mailbox; nothing is connected yet."""
+    fields = (*HEADER_FIELDS, *TRUST_FIELDS) if settings.trusted_authserv_id else HEADER_FIELDS
+    return ImapMailbox(
+        name=settings.name,
+        host=settings.imap.host,
+        port=settings.imap.port,
+        security=settings.imap.security,
+        username=settings.username,
+        password=_password(settings, loaded, environ),
+        inbox=settings.inbox,
+        header_fields=fields,
+        read_only=read_only,
+    )
+
+
+def build_outbox(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> SmtpOutbox:
+    """Make the adapter for one submission account; nothing is connected yet."""
+    return SmtpOutbox(
+        host=settings.smtp.host,
+        port=settings.smtp.port,
+        security=settings.smtp.security,
+        username=settings.username,
+        password=_password(settings, loaded, environ),
+        empty_envelope=loaded.policy.replies.envelope == "empty",
+    )
