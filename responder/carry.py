@@ -43,6 +43,12 @@ RETRY_AFTER = timedelta(minutes=2)
 #: A provider locks an account that is tried too often with a wrong password.
 LOGIN_AGAIN_AFTER = timedelta(minutes=15)
 
+#: A move that broke the session so often is given up.
+MOST_TRIES = 3
+
+#: An alert that could not be given so often, at growing distances, is left to the log and to ``status``.
+MOST_ALERTS = 8
+
 #: A server's answer may repeat the address: its local part does not belong in a log.
 _ADDRESS = re.compile(r"[^\s<>@]+@")
 
@@ -246,7 +252,10 @@ class Carrier:
             await self._alert(alert.text)
         except TemporaryError as error:
             log.warning("alert failed", error=str(error))
-            self._again_at(now_at + RETRY_AFTER)
+            given_up = stored.tries + 1 >= MOST_ALERTS
+            outcome = Outcome.REFUSED if given_up else Outcome.RETRY
+            await self._ledger.advance(receipts=[_receipt(stored, outcome, now_at, str(error))])
+            self._again_at(now_at + RETRY_AFTER * 2**stored.tries)
             return
         await self._ledger.advance(receipts=[_receipt(stored, Outcome.DONE, now_at)])
 
@@ -266,22 +275,45 @@ class Carrier:
                 receipts.append(_receipt(one, Outcome.EXPIRED, now_at, "its window has begun: it stays in INBOX"))
             else:
                 moves.append((one, effect))
-        if moves:
+        if receipts:
+            await self._ledger.advance(receipts=receipts)
+        # A move that broke the session before is tried alone, so that it cannot keep the others from their folders.
+        fresh = [one for one in moves if not one[0].tries]
+        for batch in ([fresh] if fresh else []) + [[one] for one in moves if one[0].tries]:
+            await self._move(batch)
+
+    async def _move(self, moves: Sequence[tuple[StoredEffect, FileMessage]]) -> None:
+        try:
             results = await self._mailbox.file([move for _, move in moves])
-            made: list[FolderMade] = []
-            at = self._clock.now()
-            for one, move in moves:
-                word = results.get(move.key.uid, "the server said nothing of it")
-                outcome = {"moved": Outcome.DONE, "gone": Outcome.GONE}.get(word, Outcome.REFUSED)
-                detail = move.folder if outcome is Outcome.DONE else word
-                receipts.append(_receipt(one, outcome, at, detail))
-                if outcome is Outcome.REFUSED:
-                    log.warning("not filed: it stays in INBOX", folder=move.folder, detail=word)
-                elif outcome is Outcome.DONE and (move.folder, move.window.opens_at) not in self._made:
-                    self._made.add((move.folder, move.window.opens_at))
-                    made.append(FolderMade(mailbox=self._mailbox.name, folder=move.folder, window=move.window))
-            if made:
-                await self._ledger.folder_made(made)
+        except TemporaryError as error:
+            await self._put_off(moves, str(error))
+            raise
+        receipts: list[Receipt] = []
+        made: list[FolderMade] = []
+        at = self._clock.now()
+        for one, move in moves:
+            word = results.get(move.key.uid, "the server said nothing of it")
+            outcome = {"moved": Outcome.DONE, "gone": Outcome.GONE}.get(word, Outcome.REFUSED)
+            detail = move.folder if outcome is Outcome.DONE else word
+            receipts.append(_receipt(one, outcome, at, detail))
+            if outcome is Outcome.REFUSED:
+                log.warning("not filed: it stays in INBOX", folder=move.folder, detail=word)
+            elif outcome is Outcome.DONE and (move.folder, move.window.opens_at) not in self._made:
+                self._made.add((move.folder, move.window.opens_at))
+                made.append(FolderMade(mailbox=self._mailbox.name, folder=move.folder, window=move.window))
+        if made:
+            await self._ledger.folder_made(made)
+        await self._ledger.advance(receipts=receipts)
+
+    async def _put_off(self, moves: Sequence[tuple[StoredEffect, FileMessage]], why: str) -> None:
+        """Note that a move broke the session; after some tries the mail stays in INBOX, for the owner to see."""
+        at = self._clock.now()
+        receipts: list[Receipt] = []
+        for one, move in moves:
+            given_up = one.tries + 1 >= MOST_TRIES
+            if given_up:
+                log.warning("not filed: it stays in INBOX", folder=move.folder, detail=why)
+            receipts.append(_receipt(one, Outcome.REFUSED if given_up else Outcome.RETRY, at, why))
         await self._ledger.advance(receipts=receipts)
 
 

@@ -196,7 +196,7 @@ class Engine:
             now_at: the instant of the decision.
             fresh: judge as if the ledger held no verdict on them (for ``explain``).
         """
-        observed = await self._observe(messages, entries, fresh=fresh)
+        observed = await self._read_bodies(self._read_headers(messages), entries, fresh=fresh)
         return await self._judge(observed, entries, now_at, fresh=fresh)
 
     async def _judge(
@@ -262,12 +262,16 @@ class Engine:
             plan = Plan()
         return Assessed(message=message, entry=entry, facts=case.facts, case=case, verdict=verdict, plan=plan)
 
-    async def _observe(
-        self, messages: Sequence[Message], entries: Mapping[str, LedgerEntry], *, fresh: bool
+    def _read_headers(self, messages: Iterable[Message]) -> list[tuple[Message, Facts]]:
+        """Read what the headers say."""
+        policy, identity = self.rules.policy, self._identity
+        return [(message, facts_room.observe(message, policy, identity)) for message in messages]
+
+    async def _read_bodies(
+        self, first: list[tuple[Message, Facts]], entries: Mapping[str, LedgerEntry], *, fresh: bool
     ) -> list[tuple[Message, Facts]]:
-        """Read the headers, then the beginnings of those bodies that can matter."""
+        """Read the beginnings of those bodies that can matter."""
         policy = self.rules.policy
-        first = [(message, facts_room.observe(message, policy, self._identity)) for message in messages]
         wanted = [
             message.key.uid
             for message, facts in first
@@ -292,9 +296,9 @@ class Engine:
 
     async def _take_in(self, uids: Sequence[int], *, cursor: int) -> None:
         """Enter a chunk of new mail; decide what need not wait, and carry it out."""
-        messages = await self.mailbox.fetch(uids)
-        prints = [facts_room.fingerprint(message.header, message.size) for message in messages]
-        observed = await self._observe(messages, await self._ledger.known(prints), fresh=False)
+        first = self._read_headers(await self.mailbox.fetch(uids))
+        prints = [facts.fingerprint for _, facts in first]
+        observed = await self._read_bodies(first, await self._ledger.known(prints), fresh=False)
         if any(facts.client and not (facts.automatic or facts.unreadable or facts.own) for _, facts in observed):
             await self._read_sent()
         async with self._lock:

@@ -258,11 +258,15 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEffect:
-    """An effect in the ledger. ``state`` is "planned", "started" or one of the outcomes' words."""
+    """An effect in the ledger. ``state`` is "planned", "started" or one of the outcomes' words.
+
+    ``tries`` counts how often it was put off (RETRY).
+    """
 
     id: int
     state: str
     effect: Effect
+    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

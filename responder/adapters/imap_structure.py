@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _CUT_NAME = 1_000  # octets of a parameter; honest file names have at most 255
 _TOKEN = re.compile(
-    rb'(?P<opens>\()|(?P<closes>\))|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<literal>\{\d+\}$)|(?P<atom>[^\s()"]+)',
+    rb'(\()|(\))|"((?:[^"\\]|\\.)*)"|(\{\d+\}$)|([^\s()"]+)',  # opens, closes, quoted, literal, atom
     re.DOTALL,
 )
 
@@ -47,19 +47,19 @@ def _nested(group: Sequence[Record]) -> tuple[Any, ...]:
     for record in group:
         text, literal = record if isinstance(record, tuple) else (record, b"")
         for token in _TOKEN.finditer(text):
-            match token.lastgroup:
-                case "opens":
+            match token.lastindex:
+                case 3:
+                    levels[-1].append(unescaped(token[3]))
+                case 5:
+                    atom = token[5]
+                    levels[-1].append(None if atom.upper() == b"NIL" else atom)
+                case 1:
                     levels.append([])
-                case "closes":
+                case 2:
                     inner = tuple(levels.pop())
                     levels[-1].append(inner)
-                case "quoted":
-                    levels[-1].append(unescaped(token["quoted"]))
-                case "literal":
-                    levels[-1].append(literal)
                 case _:
-                    atom = token["atom"]
-                    levels[-1].append(None if atom.upper() == b"NIL" else atom)
+                    levels[-1].append(literal)
     (whole,) = levels  # else it lacks a bracket
     return tuple(whole)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _RECENT = 7 * 24 * 3_600_000_000
 
 _ENTRY = "fingerprint, mailbox, uidvalidity, uid, address, client, message_id, arrived_at, seen_at, reason"
-_EFFECT = "SELECT id, state, kind, payload, octets FROM effects JOIN payloads ON effect = id"
+_EFFECT = "SELECT id, state, tries, kind, payload, octets FROM effects JOIN payloads ON effect = id"
 
 
 def mailbox_state(connection: sqlite3.Connection, name: str) -> MailboxState | None:
@@ -163,8 +163,8 @@ def summary(connection: sqlite3.Connection, now_at: datetime) -> Summary:
 
 def _effects(rows: sqlite3.Cursor) -> list[StoredEffect]:
     return [
-        StoredEffect(id=effect_id, state=state, effect=thaw(kind, payload, octets))
-        for effect_id, state, kind, payload, octets in rows
+        StoredEffect(id=effect_id, state=state, effect=thaw(kind, payload, octets), tries=tries)
+        for effect_id, state, tries, kind, payload, octets in rows
     ]
 
 

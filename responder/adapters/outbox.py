@@ -96,7 +96,7 @@ class _Connection:
                 self.drop()
                 raise _LostError("the server did not take RSET")
             self._dirty = False
-        body = normalize_message_line_endings(parcel.message)
+        body = _with_crlf(parcel.message)
         options = [b"SIZE=%d" % len(body)] if self._size else []
         if self._eight_bit and not body.isascii():
             options.append(b"BODY=8BITMIME")
@@ -110,7 +110,7 @@ class _Connection:
                 if self.used and not self.alive:  # 421 to a connection that had lain idle: a new one may do
                     raise _LostError(meaning(*answer))
                 return self._refused(answer, words[0].decode())
-        return await self._deliver(PERIOD_REGEX.sub(b"..", body) + b".\r\n")
+        return await self._deliver(_with_dots(body) + b".\r\n")
 
     async def _deliver(self, octets: bytes) -> Sent:
         """Send the body and hear the verdict: from the first line on there is no way back."""
@@ -382,6 +382,19 @@ class SmtpOutbox:
                     f"SMTP {self._where}, user {self._username}: {_why(error)}; nothing was sent"
                 ) from error
             return
+
+
+def _with_crlf(message: bytes) -> bytes:
+    """Return the message with CRLF at the end of each line; ours has it so already, which is quickly told."""
+    pairs = message.count(b"\r\n")
+    if message.endswith(b"\r\n") and message.count(b"\n") == pairs == message.count(b"\r"):
+        return message
+    return normalize_message_line_endings(message)
+
+
+def _with_dots(body: bytes) -> bytes:
+    """Double the dot at the beginning of a line. Source: RFC 5321 section 4.5.2."""
+    return PERIOD_REGEX.sub(b"..", body) if body.startswith(b".") or b"\n." in body else body
 
 
 def _loopback(address: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from responder.core import hours, promise
@@ -16,6 +17,7 @@ from responder.core.model import Case, Dmarc, Due, Placement, Policy, Reason, Re
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from responder.core.model import Client
 
@@ -74,7 +76,12 @@ class Sight:
 
     def clock(self, at: datetime) -> str:
         """Say an instant in the owner's clock."""
-        return at.astimezone(self.calendar.zone).strftime("%Y-%m-%d %H:%M")
+        return _clock(at, self.calendar.zone)
+
+
+@lru_cache(maxsize=1024)
+def _clock(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
 def _before_start(s: Sight) -> Answer:
@@ -334,10 +341,16 @@ def decide(case: Case, policy: Policy) -> Verdict:
     trail: list[Step] = []
     for rule in RULES:
         held, detail = rule.holds(sight)
-        trail.append(Step(rule=rule.reason, held=held, detail=detail))
+        trail.append(_step(rule.reason, held, detail))
         if held:
             return _verdict(rule, sight, tuple(trail))
     raise AssertionError("the last rule always holds")
+
+
+@lru_cache(maxsize=1024)
+def _step(rule: Reason, held: bool, detail: str) -> Step:  # noqa: FBT001 - a step's members, in their order
+    """Return a step of the trail; most steps are the same for every message."""
+    return Step(rule=rule, held=held, detail=detail)
 
 
 def decide_all(cases: Sequence[Case], policy: Policy) -> list[tuple[Case, Verdict]]:

@@ -15,6 +15,9 @@ from responder.core.words import clean
 from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
     from responder.core.model import Policy, Window
 
 # A file's name has at most 255 octets on most disks, and modified UTF-7 needs up to 2.7 for a Cyrillic letter.
@@ -35,14 +38,18 @@ def folder_name(policy: Policy, window: Window, client_key: str, topic: str) -> 
     ``client_key`` and ``topic`` may be "". A level that comes out empty is left out. ConfigurationError for a
     pattern that ``check_templates`` refuses.
     """
-    opens_at = window.opens_at.astimezone(policy.owner.zone)
-    values = {
-        "window": window.key,
-        "client": policy.client(client_key).name if client_key else "",
-        "topic": topic,
-    }
+    client = policy.client(client_key).name if client_key else ""
+    return _filled(policy.filing.folder, window.opens_at, policy.owner.zone, window.key, client, topic)
+
+
+@lru_cache(maxsize=1024)  # the mail of a night goes into few folders
+def _filled(  # noqa: PLR0913, PLR0917 - all that a name depends on; equal instants of two zones are equal keys
+    pattern: str, opens_at: datetime, zone: ZoneInfo, window: str, client: str, topic: str
+) -> str:
+    opens_at = opens_at.astimezone(zone)
+    values = {"window": window, "client": client, "topic": topic}
     name = ""
-    for literal, field, form in read_pattern(policy.filing.folder):
+    for literal, field, form in read_pattern(pattern):
         name += literal
         if field == "opens":
             name += opens_at.strftime(form)

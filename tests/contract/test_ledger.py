@@ -266,7 +266,7 @@ async def test_a_retry_is_planned_again_and_can_be_started_again(ledger: Ledger)
     for _ in range(2):
         await ledger.advance(start=[send.id])
         await close(ledger, send, outcome=Outcome.RETRY, detail="451 later")
-    assert await ledger.unfinished("main") == [send]
+    assert await ledger.unfinished("main") == [replace(send, tries=2)]
 
 
 async def test_a_reply_is_started_by_one_run_only(ledger: Ledger) -> None:
