@@ -1,10 +1,11 @@
-"""The line as a state machine: mail arrives, time passes, servers lie, the process dies; the promises hold throughout."""
+"""The line as a state machine: mail arrives, time passes, servers lie, the process dies; what was promised holds."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -27,6 +28,35 @@ POLICY = policy(clients=(client(), client("berlin", zone="Europe/Berlin", agreem
 SENDERS = ("ivan@vostok.example", "kolya@vostok.example", "Ivan@Berlin.example", "who@nowhere.example")
 ADDRESSES = {sender.lower() for sender in SENDERS[:3]}
 METHODS = ("open", "scan", "fetch", "bodies", "file", "sent_headers", "append_sent")
+#: Where the process may die, in the outbox and in the ledger.
+DEATHS = ("send", "record", "advance", "owner_wrote", "folder_made")
+
+
+class DeadError(Exception):
+    """The process is dead: nothing after this line was run."""
+
+
+class Mortal:
+    """A port through which the process may die, before or after the work of one method."""
+
+    def __init__(self, port: Any, fuse: dict[str, str]) -> None:
+        self._port = port
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the port's own method, with the fuse round it."""
+        method = getattr(self._port, name)
+
+        async def fused(*args: Any, **kwargs: Any) -> Any:
+            when = self._fuse.pop(name, "")
+            if when == "before":
+                raise DeadError(name)
+            result = await method(*args, **kwargs)
+            if when == "after":
+                raise DeadError(name)
+            return result
+
+        return fused
 
 
 class Line(RuleBasedStateMachine):
@@ -34,16 +64,17 @@ class Line(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """Start on a Friday afternoon with an old message in INBOX."""
+        """Start on a Friday evening with an old message in INBOX."""
         self.runner = asyncio.Runner()
         self.server = FakeServer()
         self.outbox = FakeOutbox()
-        self.clock = FixedClock(at("2026-11-27 18:00"))
+        self.clock = FixedClock(at("2026-11-27 19:30"))
         self.ledger = SqliteLedger.in_memory()
         self.arrived: list[bytes] = [letter("ivan@vostok.example", "old")]
         self.left_at: list[datetime] = []
         self.server.deliver(self.arrived[0], self.clock.at - timedelta(days=1))
         self.engine: Engine | None = None
+        self.fuse: dict[str, str] = {}
         self.work()
 
     def _engine(self) -> Engine:
@@ -52,8 +83,8 @@ class Line(RuleBasedStateMachine):
 
         return Engine(
             mailbox=FakeMailbox(self.server, header_fields=HEADER_FIELDS),
-            outbox=self.outbox,
-            ledger=self.ledger,
+            outbox=Mortal(self.outbox, self.fuse),
+            ledger=Mortal(self.ledger, self.fuse),
             clock=self.clock,
             rules=Rules(policy=POLICY),
             secret=b"0123456789abcdef",
@@ -68,7 +99,7 @@ class Line(RuleBasedStateMachine):
         self.arrived.append(raw)
         self.server.deliver(raw, self.clock.at - timedelta(minutes=late))
 
-    @rule(minutes=st.sampled_from([1, 2, 3, 10, 60, 240, 720]))
+    @rule(minutes=st.sampled_from([1, 3, 4, 10, 60, 720, 3900]))
     def time_passes(self, minutes: int) -> None:
         """The clock goes on."""
         self.clock.at += timedelta(minutes=minutes)
@@ -106,9 +137,16 @@ class Line(RuleBasedStateMachine):
         self._round()
         self.server.trouble = None
 
+    @rule(method=st.sampled_from(DEATHS), when=st.sampled_from(["before", "after"]))
+    def process_dies_at(self, method: str, when: str) -> None:
+        """The process dies in the middle of a round; what it knew only in memory is lost."""
+        self.fuse[method] = when
+        self._round()
+        self.fuse.clear()
+
     @rule()
     def process_dies(self) -> None:
-        """The engine is gone; what it knew only in memory is lost."""
+        """The process dies while it waits."""
         self.engine = None
 
     def _round(self) -> None:
@@ -120,7 +158,7 @@ class Line(RuleBasedStateMachine):
                     self.engine = self._engine()
                     await self.engine.begin()
                 await self.engine.round()
-            except TemporaryError:
+            except (TemporaryError, DeadError):
                 self.engine = None
 
         self.runner.run(go())
@@ -169,5 +207,5 @@ class Line(RuleBasedStateMachine):
 
 TestLine = Line.TestCase
 TestLine.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

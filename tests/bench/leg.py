@@ -21,6 +21,7 @@ from responder.adapters.mailbox import ImapMailbox
 from responder.adapters.outbox import SmtpOutbox
 from responder.commands.run import run
 from responder.core import facts
+from responder.core.model import Outcome
 from tests.bench.process import peak_memory
 
 #: What is shown as one line of the profile, by class or module and name.
@@ -49,6 +50,9 @@ class Watch:
         self.messages: defaultdict[str, int] = defaultdict(int)
         self.made: dict[str, Any] = {}
         self.chunks: list[int] = []
+        self.folders: set[str] = set()
+        self.commands_to_open = 0
+        self.replies = 0
         self.woken: list[float] = []
 
     def wrap(self, owner: Any, name: str, part: str) -> None:
@@ -83,7 +87,13 @@ class Watch:
                 if part in {"read headers", "read texts", "file"} and result is not None:
                     self.messages[part] += len(result)
                 if part == "file":
-                    self.chunks.append(len({move.folder for move in args[0]}))
+                    folders = {move.folder for move in args[0]}
+                    self.chunks.append(len(folders))
+                    self.folders |= folders
+                if part == "log in":
+                    self.commands_to_open = counters["commands"]
+                if part == "send replies" and result:
+                    self.replies += sum(sent.outcome == Outcome.DONE for sent in result)
                 if part == "wait" and result:
                     self.woken.append(time.monotonic())
             return result
@@ -105,6 +115,9 @@ class Watch:
             "octets": dict(self.octets),
             "messages": dict(self.messages),
             "chunks": self.chunks,
+            "folders": len(self.folders),
+            "commands_to_open": self.commands_to_open,
+            "replies": self.replies,
             "woken": self.woken,
             "dateparser": "dateparser" in sys.modules,
         }
