@@ -138,6 +138,8 @@ class Carrier:
     async def _send(self, stored: Sequence[StoredEffect]) -> None:  # noqa: C901 - one loop over one journal
         receipts: list[Receipt] = []
         follow: list[Effect] = []
+        if not stored:
+            return
         self.trouble = ""
         for start in range(0, len(stored), GROUP):
             if self.trouble:

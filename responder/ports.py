@@ -319,7 +319,7 @@ class DecidedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Counts for ``status``."""
+    """Counts for ``status``. ``unfiled`` is mail that could not be moved and stays in INBOX."""
 
     by_reason: Mapping[str, int] = field(default_factory=dict[str, int])
     open_promises: int = 0
@@ -328,6 +328,7 @@ class Summary:
     planned: int = 0
     in_doubt: int = 0
     refused: int = 0
+    unfiled: int = 0
     suspended: int = 0
 
 

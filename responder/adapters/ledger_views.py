@@ -154,6 +154,8 @@ def summary(connection: sqlite3.Connection, now_at: datetime) -> Summary:
                 WHERE {TROUBLE} AND state = 'in-doubt' AND changed_at > :recent) AS in_doubt,
             (SELECT count(*) FROM effects
                 WHERE {TROUBLE} AND state = 'refused' AND changed_at > :recent) AS refused,
+            (SELECT count(*) FROM effects
+                WHERE kind = 'file-message' AND state = 'refused' AND changed_at > :recent) AS unfiled,
             (SELECT count(*) FROM suspensions WHERE until_at > :now) AS suspended""",  # noqa: S608 - constants
         times,
     )

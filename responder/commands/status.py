@@ -104,6 +104,8 @@ def _troubles(here: place.Place, report: Report, now_at: datetime) -> list[str]:
             troubles.append(f"{settings.name}: not looked at for {say_span(now_at - datetime.fromisoformat(looked))}")
     if report.summary.in_doubt:
         troubles.append(f"{report.summary.in_doubt} replies are in doubt: nobody knows whether they left")
+    if report.summary.unfiled:
+        troubles.append(f"{report.summary.unfiled} messages could not be filed and lie in INBOX")
     if report.summary.late_promises:
         troubles.append(f"{report.summary.late_promises} promises are late")
     return troubles
@@ -150,6 +152,9 @@ def _show(console: Console, here: place.Place, report: Report, troubles: Sequenc
         f"waiting for the grace time: {counts.waiting}; to be carried out: {counts.planned}; "
         f"in doubt: {counts.in_doubt}; refused: {counts.refused}; suspended addresses: {counts.suspended}"
     )
+    if counts.by_reason:
+        said = ", ".join(f"{reason} {count}" for reason, count in counts.by_reason.items())
+        console.print(f"last 7 days: {said}")
     if report.promises:
         table = Table(box=None, padding=(0, 2, 0, 0))
         for heading in ("due", "client", "told", ""):
