@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.contract.worlds import DovecotWorld, FakeWorld
 from tests.servers.dovecot import Dovecot, missing
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
     from tests.contract.worlds import World
     from tests.servers.dovecot import Kind
+
+
+# A busy machine is no fault of the code: no deadlines. In CI the same examples every time, elsewhere new ones.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 def _running(kind: Kind) -> Iterator[Dovecot]:

@@ -60,6 +60,7 @@ class Folders:
         self.profile = self._survey(idle)
         self.home()
         self.profile = replace(self.profile, keywords=session.keywords)
+        session.news = False  # what lies there now is found by the first search
 
     def _survey(self, idle: bool) -> Profile:  # noqa: FBT001 - private, one caller
         """Find out what the server can do and which folders there are."""

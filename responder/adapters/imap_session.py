@@ -101,6 +101,7 @@ class ImapSession:
         keywords: the selected folder takes new keywords.
         read_only: nothing in the selected folder can be changed.
         fresh: IDLE has just ended, which told all news; the next search needs no NOOP before it.
+        news: mail has come since the last search; a server tells it once, so IDLE will not tell it again.
     """
 
     def __init__(self, account: Account, counters: dict[str, int]) -> None:
@@ -118,7 +119,7 @@ class ImapSession:
         self.capabilities = frozenset(each.decode("ascii", "replace") for each in self._client.capabilities())
         self._client.folder_encode = False
         self.uidvalidity = self.uidnext = self.exists = 0
-        self.keywords = self.read_only = self.fresh = False
+        self.keywords = self.read_only = self.fresh = self.news = False
 
     # ------------------------------------------------------------------------------------ beginning
 
@@ -203,7 +204,7 @@ class ImapSession:
         imap.untagged_responses = {}
         answer = Answer(kind == "OK", readable((data[0] or b"").decode("utf-8", "replace")), untagged)
         if "EXISTS" in untagged:
-            self.exists = answer.number("EXISTS")
+            self.exists, self.news = answer.number("EXISTS"), True
         elif "EXPUNGE" in untagged:
             self.exists -= len(untagged["EXPUNGE"])
         return answer
@@ -254,6 +255,7 @@ class ImapSession:
             answer = self.demand("UID", "SEARCH", "UID", f"{from_uid}:*", "UNDELETED")
             last = searched(answer.all("SEARCH"))
             if "EXISTS" not in answer.untagged:  # else mail arrived while the server was searching
+                self.news = False
                 break
         return sorted({*found, *last})
 

@@ -362,7 +362,7 @@ class ImapMailbox:
         """Wait for news (IDLE where offered), at most so long. True is a hint that something happened."""
 
         def work(folders: Folders) -> bool:
-            if self._alarm.cleared():
+            if self._alarm.cleared() or folders.session.news:
                 return True
             if folders.profile.idle:
                 news = folders.session.idle(min(seconds, ROUND), self._alarm.fileno())
