@@ -8,6 +8,7 @@ time has passed.
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,13 @@ if TYPE_CHECKING:
 #: and the commit costs each of them little. Four connections send four replies each.
 GROUP = 16
 
+#: While the server is slow (or not known yet), one reply for each connection: a group then lasts no longer than the
+#: ten minutes that a server may take over one text.
+CAREFUL_GROUP = 4
+
+#: A group that took fewer seconds came from a quick server.
+QUICK = 2.0
+
 #: A reply that a server put off is tried again after this long; it expires at the opening anyway.
 RETRY_AFTER = timedelta(minutes=2)
 
@@ -65,6 +73,8 @@ class Carrier:
         clock: time.
         alert: tells the owner; raises TemporaryError when it could not.
         copies: whether a copy of each reply goes to Sent.
+        objection: says why a reply that was planned a while ago should not leave any more; "" if it should.
+        alive: called between steps that may each last minutes.
     """
 
     def __init__(
@@ -76,6 +86,8 @@ class Carrier:
         clock: Clock,
         alert: Callable[[str], Awaitable[None]],
         copies: Callable[[], bool],
+        objection: Callable[[SendReply], Awaitable[str]],
+        alive: Callable[[], None],
     ) -> None:
         self._mailbox = mailbox
         self._outbox = outbox
@@ -83,6 +95,8 @@ class Carrier:
         self._clock = clock
         self._alert = alert
         self._copies = copies
+        self._objection = objection
+        self._alive = alive
         self._made: set[tuple[str, datetime]] = set()
         self.next_at: datetime | None = None
         #: What keeps replies from leaving and only the owner can mend (a refused login); "" when nothing does.
@@ -108,7 +122,6 @@ class Carrier:
         if receipts:
             await self._ledger.advance(receipts=receipts)
         self.next_at = now_at
-        await self.retry()
 
     async def retry(self) -> None:
         """Do what is planned and whose time has come."""
@@ -116,71 +129,95 @@ class Carrier:
         if self.next_at is None or self.next_at > now_at:
             return
         self.next_at = None
-        await self.carry_out(await self._ledger.unfinished(self._mailbox.name))
+        effects = await self._ledger.unfinished(self._mailbox.name)
+        await self.carry_out(await self._still_wanted(effects))
+
+    async def _still_wanted(self, effects: Sequence[StoredEffect]) -> list[StoredEffect]:
+        """Leave out, and close, the replies against which something speaks by now; the least often tried come first."""
+        wanted: list[StoredEffect] = []
+        receipts: list[Receipt] = []
+        for stored in sorted(effects, key=lambda one: one.tries):
+            why = await self._objection(stored.effect) if isinstance(stored.effect, SendReply) else ""
+            if why:
+                receipts.append(_receipt(stored, Outcome.EXPIRED, self._clock.now(), why))
+            else:
+                wanted.append(stored)
+        if receipts:
+            await self._ledger.advance(receipts=receipts)
+        return wanted
 
     async def carry_out(self, effects: Sequence[StoredEffect]) -> None:
-        """Carry out planned effects: replies first, then drafts, copies and alerts, then filing."""
-        await self._send([stored for stored in effects if isinstance(stored.effect, SendReply)])
-        for stored in effects:
+        """Carry out planned effects: replies first, then drafts and copies, then filing; alerts may hang, so last."""
+        copies = await self._send([stored for stored in effects if isinstance(stored.effect, SendReply)])
+        for stored in (*effects, *copies):
+            self._alive()
             effect = stored.effect
             if isinstance(effect, SaveDraft):
                 await self._save_draft(stored, effect)
             elif isinstance(effect, RemoveDraft):
-                await self._remove_draft(stored, effect)
+                await self._guarded(stored, self._remove_draft(stored, effect))
             elif isinstance(effect, CopySent):
-                await self._copy(stored, effect)
-            elif isinstance(effect, Alert):
-                await self._tell(stored, effect)
+                await self._guarded(stored, self._copy(stored, effect))
         await self._file([stored for stored in effects if isinstance(stored.effect, FileMessage)])
+        for stored in effects:
+            if isinstance(stored.effect, Alert):
+                self._alive()
+                await self._tell(stored, stored.effect)
+
+    async def _guarded(self, stored: StoredEffect, work: Awaitable[None]) -> None:
+        """Do work that may break the session; after some tries it is given up, so that it stops nothing else."""
+        try:
+            await work
+        except TemporaryError as error:
+            outcome = Outcome.REFUSED if stored.tries + 1 >= MOST_TRIES else Outcome.RETRY
+            await self._ledger.advance(receipts=[_receipt(stored, outcome, self._clock.now(), str(error))])
+            raise
 
     # --------------------------------------------------------------------------------------- replies
 
-    async def _send(self, stored: Sequence[StoredEffect]) -> None:  # noqa: C901 - one loop over one journal
+    async def _send(self, stored: Sequence[StoredEffect]) -> list[StoredEffect]:
+        """Send replies, some at a time; returns the copies that follow, for when all have left."""
+        copies: list[StoredEffect] = []
         receipts: list[Receipt] = []
         follow: list[Effect] = []
-        if not stored:
-            return
-        self.trouble = ""
-        for start in range(0, len(stored), GROUP):
-            if self.trouble:
-                self._again_at(self._clock.now() + LOGIN_AGAIN_AFTER)
-                break
-            now_at = self._clock.now()
-            group: list[StoredEffect] = []
-            replies: list[SendReply] = []
-            for one in stored[start : start + GROUP]:
-                effect = one.effect
-                if not isinstance(effect, SendReply):
-                    continue
-                if effect.not_after <= now_at:
-                    receipts.append(_receipt(one, Outcome.EXPIRED, now_at, "it would have left after the opening"))
-                else:
-                    group.append(one)
-                    replies.append(effect)
+        place, size, put_off = 0, CAREFUL_GROUP, False
+        while place < len(stored):
+            group = self._in_time(stored[place : place + size], receipts)
+            place += size
             # One commit closes the group before and starts this one.
-            followed = await self._ledger.advance(receipts=receipts, start=[one.id for one in group], follow=follow)
-            await self.carry_out(followed)
+            copies += await self._ledger.advance(receipts=receipts, start=[one.id for one, _ in group], follow=follow)
             receipts, follow = [], []
             if not group:
                 continue
-            answers = await self._post(replies)
+            began = time.monotonic()
+            answers = await self._post([reply for _, reply in group])
+            self._alive()
+            size = GROUP if time.monotonic() - began < QUICK else CAREFUL_GROUP
             at = self._clock.now()
-            for one, reply, (outcome, detail) in zip(group, replies, answers, strict=True):
+            for (one, reply), (outcome, detail) in zip(group, answers, strict=True):
                 receipts.append(_receipt(one, outcome, at, detail))
                 self._log_reply(reply, outcome, detail)
-                if outcome is Outcome.RETRY:
-                    self._again_at(at + RETRY_AFTER)
-                elif outcome is Outcome.DONE and self._copies():
-                    follow.append(
-                        CopySent(
-                            fingerprint=reply.fingerprint,
-                            mailbox=reply.mailbox,
-                            message_id=reply.message_id,
-                            message=reply.message,
-                        )
-                    )
+                put_off = put_off or outcome is Outcome.RETRY
+                if outcome is Outcome.DONE and self._copies():
+                    follow.append(_copy_of(reply))
+            if all(outcome is Outcome.RETRY for outcome, _ in answers):
+                break  # nobody takes anything now: the rest waits as well
         if receipts or follow:
-            await self.carry_out(await self._ledger.advance(receipts=receipts, follow=follow))
+            copies += await self._ledger.advance(receipts=receipts, follow=follow)
+        if put_off:
+            self._again_at(self._clock.now() + (LOGIN_AGAIN_AFTER if self.trouble else RETRY_AFTER))
+        return copies
+
+    def _in_time(self, stored: Sequence[StoredEffect], receipts: list[Receipt]) -> list[tuple[StoredEffect, SendReply]]:
+        """Return the replies that may still leave; the others are closed by a receipt."""
+        now_at = self._clock.now()
+        group: list[tuple[StoredEffect, SendReply]] = []
+        for one in stored:
+            if isinstance(one.effect, SendReply) and one.effect.not_after > now_at:
+                group.append((one, one.effect))
+            else:
+                receipts.append(_receipt(one, Outcome.EXPIRED, now_at, "it would have left after the opening"))
+        return group
 
     async def _post(self, replies: Sequence[SendReply]) -> list[tuple[Outcome, str]]:
         """Send; a refused login leaves everything planned, and is the owner's to mend."""
@@ -215,7 +252,11 @@ class Carrier:
             await self._ledger.advance(receipts=[_receipt(stored, Outcome.EXPIRED, now_at, "it has opened")])
             return
         await self._ledger.advance(start=[stored.id])
-        appended = await self._mailbox.append_draft(draft.message, now_at)
+        try:
+            appended = await self._mailbox.append_draft(draft.message, now_at)
+        except TemporaryError as error:  # it may lie there or not: two drafts would be one too many
+            await self._ledger.advance(receipts=[_receipt(stored, Outcome.IN_DOUBT, now_at, str(error))])
+            raise
         removal = RemoveDraft(
             fingerprint=draft.fingerprint,
             mailbox=draft.mailbox,
@@ -317,6 +358,12 @@ class Carrier:
                 log.warning("not filed: it stays in INBOX", folder=move.folder, detail=why)
             receipts.append(_receipt(one, Outcome.REFUSED if given_up else Outcome.RETRY, at, why))
         await self._ledger.advance(receipts=receipts)
+
+
+def _copy_of(reply: SendReply) -> CopySent:
+    return CopySent(
+        fingerprint=reply.fingerprint, mailbox=reply.mailbox, message_id=reply.message_id, message=reply.message
+    )
 
 
 def _where(appended: Appended) -> str:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 #: at once.
 BACKOFF_FIRST = 1.0
 BACKOFF_LONGEST = 300.0
+#: A session that lived so long was a good one: the next loss begins with the first delay again.
+LIVED = 60.0
 #: After a refused login: providers lock accounts that are tried too often.
 LOGIN_BACKOFF = 900.0
 #: How long a round, a connection or one wait may last before the mailbox counts as stuck: longer than the ten minutes
@@ -49,6 +51,9 @@ SLICE = 20.0
 NOTE_EVERY = timedelta(seconds=60)
 #: Old messages are forgotten once a day.
 PRUNE_EVERY = timedelta(days=1)
+
+#: The state of a line whose settings have changed: it ends after its round.
+REPLACED = "replaced"
 
 log = structlog.get_logger()
 
@@ -103,6 +108,7 @@ class Daemon:
         self._stamp = config.stamp(loaded.settings)
         self._lines: dict[str, Line] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._change: asyncio.Task[None] | None = None
         self._fatal: ResponderError | None = None
         self._config_trouble = ""
         self._pruned_at: datetime | None = None
@@ -175,7 +181,8 @@ class Daemon:
             same = loaded.settings.mailboxes == self._loaded.settings.mailboxes
             envelope = loaded.policy.replies.envelope == self._loaded.policy.replies.envelope
             self._loaded = loaded
-            self._rules.policy = loaded.policy
+            if same and envelope:
+                self._rules.policy = loaded.policy
             for warning in loaded.warnings:
                 log.warning("configuration", problem=str(warning))
             log.info("configuration read", file=str(loaded.settings.path))
@@ -189,7 +196,7 @@ class Daemon:
 
     def _line(self, settings: MailboxSettings) -> Line:
         mailbox = build_mailbox(settings, self._loaded, self._environ)
-        outbox = build_outbox(settings, self._loaded, self._environ)
+        outbox = build_outbox(settings, self._loaded, self._environ, late=lambda at: at <= self._clock.now())
         engine = Engine(
             mailbox=mailbox,
             outbox=outbox,
@@ -199,6 +206,7 @@ class Daemon:
             secret=self._secret,
             lock=self._lock,
             alert=self._alert,
+            alive=lambda: self._alive(settings.name),
         )
         return Line(
             name=settings.name,
@@ -213,28 +221,41 @@ class Daemon:
         for settings in self._loaded.settings.mailboxes:
             line = self._line(settings)
             self._lines[settings.name] = line
-            self._tasks[settings.name] = asyncio.create_task(self._keep(line), name=f"mailbox {settings.name}")
+            task = asyncio.create_task(self._keep(line), name=f"mailbox {settings.name}")
+            task.add_done_callback(self._ended)
+            self._tasks[settings.name] = task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A mailbox's task that died unasked would leave mail unanswered in silence: end, and be started anew."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fatal = PermanentError(f"{task.get_name()}: ended by {type(error).__name__}: {error}")
+            self._stopping.set()
 
     def _restart_lines(self) -> None:
-        """Let the old tasks finish their round, and start new ones with the new settings."""
-        old = dict(self._tasks)
-        lines = dict(self._lines)
-        self._tasks.clear()
-        self._lines.clear()
+        """Let the old tasks finish their round, and start new ones with the new settings and rules.
 
-        async def change() -> None:
-            for line in lines.values():
-                line.state = "replaced"
-                line.mailbox.wake()
-            await asyncio.gather(*old.values(), return_exceptions=True)
+        One change at a time: what is read while one runs is what the new tasks begin with.
+        """
+        for line in self._lines.values():
+            line.state = REPLACED
+            line.mailbox.wake()
+        if self._change is None or self._change.done():
+            self._change = asyncio.create_task(self._exchange_lines())
+
+    async def _exchange_lines(self) -> None:
+        while any(line.state == REPLACED for line in self._lines.values()):
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            self._tasks.clear()
+            self._lines.clear()
+            self._rules.policy = self._loaded.policy
             if not self._stopping.is_set():
                 self._start_lines()
-
-        self._tasks["(restart)"] = asyncio.create_task(change())
 
     async def _stop_lines(self, names: tuple[str, ...]) -> None:
         for name in names:
             self._lines[name].mailbox.wake()
+        if self._change is not None:
+            await self._change
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _begin(self, line: Line) -> None:
@@ -254,12 +275,14 @@ class Daemon:
         """Keep one mailbox going: begin, rounds, waits; rebuild after a lost session."""
         failures = 0
         while not self._done(line):
+            began = time.monotonic()
             try:
                 await self._begin(line)
                 while not self._done(line):
                     self._moved(line, "watching")
                     next_at = await line.engine.round()
-                    failures = 0
+                    if time.monotonic() - began > LIVED:
+                        failures = 0
                     self._moved(line, "watching")
                     line.looked_at = self._clock.now()
                     await self._note(line)
@@ -289,7 +312,7 @@ class Daemon:
         await line.outbox.close()
 
     def _done(self, line: Line) -> bool:
-        return self._stopping.is_set() or line.state == "replaced"
+        return self._stopping.is_set() or line.state == REPLACED
 
     def _pause(self, line: Line, next_at: datetime | None) -> float:
         pause = line.poll
@@ -297,9 +320,14 @@ class Daemon:
             pause = min(pause, max(next_at - self._clock.now(), timedelta(0)))
         return self._clock.real_seconds(pause.total_seconds())
 
+    def _alive(self, name: str) -> None:
+        """Note that a mailbox moves, in the middle of a round that may last long."""
+        if (line := self._lines.get(name)) is not None:
+            line.moved = time.monotonic()
+
     def _moved(self, line: Line, state: str) -> None:
         line.moved = time.monotonic()
-        if line.state not in ("replaced", state):
+        if line.state not in (REPLACED, state):
             line.state = state
             self._notifier.status(self._status())
 
@@ -339,8 +367,11 @@ class Daemon:
     async def _tell_trouble(self, line: Line, trouble: str) -> None:
         """Alert once for each new trouble that only the owner can mend."""
         if trouble and trouble != line.told:
-            with contextlib.suppress(TemporaryError):
+            try:
                 await self._alert(f"{line.name}: {trouble}")
+            except TemporaryError as error:
+                log.warning("alert failed", error=str(error))
+                return
         line.told = trouble
 
     def _look_at_files(self) -> None:

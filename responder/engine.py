@@ -7,12 +7,13 @@ written: ``--dry-run`` and ``explain`` are that shorter line, not a mode.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from responder.carry import Carrier
+from responder.carry import MOST_TRIES, Carrier
 from responder.core import facts as facts_room
 from responder.core import hours
 from responder.core.decide import decide, decide_all
@@ -28,6 +29,7 @@ from responder.entries import (
     make_entry,
     owner_message,
     unjudged,
+    unseen,
 )
 from responder.errors import TemporaryError
 from responder.ports import Decision, HistoryQuestion, LedgerEntry, MailboxState, OwnerMessage
@@ -37,14 +39,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from responder.core.model import Effect, Message, Policy
+    from responder.core.model import Effect, Message, Policy, SendReply
     from responder.ports import Clock, InboxState, Ledger, Mailbox, Outbox, StoredEffect
 
 #: Header fetches of some hundreds cost the fewest round trips without memory (measured: 500 is the knee).
 CHUNK = 500
 #: Enough of a body for the words that a person writes above a quotation, and little enough to keep a message under
 #: 4 KB on the wire.
-BODY_OCTETS = 2816
+BODY_OCTETS = 2500
+#: A Sent folder that broke the session some times is left alone, and looked at again after so many rounds.
+SENT_AGAIN = 100
 
 log = structlog.get_logger()
 
@@ -68,6 +72,7 @@ class Engine:
         secret: the installation's secret, from which reply ids are derived.
         lock: shared by all engines of a process: two mailboxes never decide about one client at once.
         alert: tells the owner; raises TemporaryError when it could not.
+        alive: called between steps that may each last minutes.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Engine:
         secret: bytes,
         lock: asyncio.Lock,
         alert: Callable[[str], Awaitable[None]],
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self.mailbox = mailbox
         self.rules = rules
@@ -95,9 +101,14 @@ class Engine:
             clock=clock,
             alert=alert,
             copies=lambda: rules.policy.replies.copy == "Sent",
+            objection=self._objection,
+            alive=alive,
         )
         self._state: MailboxState | None = None
         self._waiting: dict[str, LedgerEntry] = {}
+        self._chunk = CHUNK
+        self._stumbled: Counter[int] = Counter()
+        self._sent_stumbled = 0
 
     # ------------------------------------------------------------------------------------- a session
 
@@ -128,9 +139,7 @@ class Engine:
         if inbox.uidvalidity != state.uidvalidity:
             await self._renumbered(inbox)
             inbox, uids = await self.mailbox.scan(self._known_state().next_uid)
-        for start in range(0, len(uids), CHUNK):
-            chunk = uids[start : start + CHUNK]
-            await self._take_in(chunk, cursor=chunk[-1] + 1)
+        await self._take_in_all(uids)
         await self._decide_ripe()
         await self._carrier.retry()
         return self._next_at()
@@ -219,14 +228,7 @@ class Engine:
             seen.add(facts.fingerprint)
             sighted.append((message, facts, make_entry(message, facts, known, now_at), decided))
         sighted.sort(key=lambda one: (one[2].arrived_at, one[2].key.uid))
-        questions = [
-            HistoryQuestion(
-                facts=facts,
-                arrived_at=entry.arrived_at,
-                conversing_since=entry.arrived_at - policy.replies.conversing,
-            )
-            for _, facts, entry, _ in sighted
-        ]
+        questions = [_question(policy, facts, entry.arrived_at) for _, facts, entry, _ in sighted]
         histories = await self._ledger.histories(questions, now_at)
         baseline = self._state.baseline_uid if self._state is not None and not fresh else 0
         cases = [
@@ -236,11 +238,12 @@ class Engine:
                 history=replace(
                     history,
                     decided=decided,
-                    before_start=message.key.uid < baseline,
+                    before_start=message.key.uid < baseline and facts.fingerprint not in entries,
                     answered_at=history.answered_at or (now_at if is_answered(message) else None),
                 ),
                 arrived_at=entry.arrived_at,
                 now_at=now_at,
+                stamped_at=message.internal_at,
             )
             for (message, facts, entry, decided), history in zip(sighted, histories, strict=True)
         ]
@@ -294,9 +297,54 @@ class Engine:
 
     # ------------------------------------------------------------------------------------- new mail
 
+    async def _take_in_all(self, uids: Sequence[int]) -> None:
+        """Take in new mail, chunk by chunk.
+
+        A chunk that broke the session is halved next time, down to the one message that is at fault; that one is given
+        up after some tries, so that it cannot keep the others waiting.
+        """
+        place = 0
+        while place < len(uids):
+            chunk = uids[place : place + self._chunk]
+            if len(chunk) == 1 and self._stumbled[chunk[0]] >= MOST_TRIES:
+                await self._give_up(chunk[0])
+            else:
+                try:
+                    await self._take_in(chunk, cursor=chunk[-1] + 1)
+                except TemporaryError:
+                    self._stumbled.update(chunk if len(chunk) == 1 else ())
+                    self._chunk = max(len(chunk) // 2, 1)
+                    raise
+            place += len(chunk)
+            self._chunk = min(self._chunk * 2, CHUNK)
+
+    async def _give_up(self, uid: int) -> None:
+        """Enter a message that the server cannot show: unreadable, visible, and not asked for again."""
+        state = self._known_state()
+        now_at = self._clock.now()
+        key = MessageKey(mailbox=state.name, uidvalidity=state.uidvalidity, uid=uid)
+        lost = unjudged(unseen(key, now_at), Reason.UNREADABLE, "the server cannot show this message")
+        log.error("given up: the server cannot show a message", mailbox=state.name, uid=uid)
+        state = replace(state, next_uid=uid + 1)
+        await self._ledger.record(state=state, waiting=(), decisions=[lost], now_at=now_at)
+        self._state = state
+        del self._stumbled[uid]
+
+    async def _there(self, uids: Iterable[int]) -> frozenset[int]:
+        """Return those of the UIDs that the server lists, asked anew."""
+        asked = frozenset(uids)
+        if not asked:
+            return asked
+        _, listed = await self.mailbox.scan(min(asked))
+        return asked.intersection(listed)
+
     async def _take_in(self, uids: Sequence[int], *, cursor: int) -> None:
         """Enter a chunk of new mail; decide what need not wait, and carry it out."""
         first = self._read_headers(await self.mailbox.fetch(uids))
+        if held := await self._there(set(uids).difference(message.key.uid for message, _ in first)):
+            raise TemporaryError(
+                f"mailbox {self.mailbox.name}: the server lists messages that it does not show: {held}"
+            )
         prints = [facts.fingerprint for _, facts in first]
         observed = await self._read_bodies(first, await self._ledger.known(prints), fresh=False)
         if any(facts.client and not (facts.automatic or facts.unreadable or facts.own) for _, facts in observed):
@@ -321,13 +369,13 @@ class Engine:
         assessed = list(assessed)
         for item in assessed:
             if item.verdict.reply is not ReplyKind.NONE or item.verdict.reason is Reason.JOINED:
-                address = item.facts.address
+                address = item.facts.person
                 first[address] = min(first.get(address, item.entry.arrived_at), item.entry.arrived_at)
         waiting: list[LedgerEntry] = []
         decided: list[Assessed] = []
         for item in assessed:
             replies = item.verdict.reply is not ReplyKind.NONE or item.verdict.reason is Reason.JOINED
-            address = item.facts.address
+            address = item.facts.person
             if replies and (address in held or first[address] + grace > now_at):
                 waiting.append(item.entry)
             else:
@@ -358,7 +406,10 @@ class Engine:
             for item in decided
         )
         if tripped:
-            until_at = hours.calendar(policy, "").next_change(now_at)
+            calendar = hours.calendar(policy, "")
+            until_at = calendar.next_change(now_at)
+            if calendar.why_open(now_at):  # a client's own hours: the owner's next opening comes after the closing
+                until_at = calendar.next_change(until_at)
             if await self._ledger.trip_breaker(until_at):
                 last = decisions[-1]
                 effects: tuple[Effect, ...] = (*last.effects, breaker_alert(until_at, policy))
@@ -391,13 +442,19 @@ class Engine:
     async def _decide_waiting(self, entries: Sequence[LedgerEntry]) -> None:
         messages = await self.mailbox.fetch([entry.key.uid for entry in entries])
         by_print = {entry.fingerprint: entry for entry in entries}
-        found = [message for message in messages if facts_room.fingerprint(message.header, message.size) in by_print]
+        first = [one for one in self._read_headers(messages) if one[1].fingerprint in by_print]
+        shown = {message.key.uid for message in messages}
+        if held := await self._there({entry.key.uid for entry in entries} - shown):
+            raise TemporaryError(
+                f"mailbox {self.mailbox.name}: the server lists messages that it does not show: {held}"
+            )
+        observed = await self._read_bodies(first, by_print, fresh=False)
+        there = {facts.fingerprint for _, facts in observed}
+        vanished = [entry for entry in entries if entry.fingerprint not in there]
         async with self._lock:
             now_at = self._clock.now()
-            assessed = await self.assess(found, by_print, now_at)
+            assessed = await self._judge(observed, by_print, now_at)
             effects = await self._record(None, (), assessed, now_at)
-            there = {item.entry.fingerprint for item in assessed}
-            vanished = [entry for entry in entries if entry.fingerprint not in there]
             if vanished:
                 taken = "the owner took it out of INBOX during the grace time"
                 await self._ledger.record(
@@ -410,12 +467,54 @@ class Engine:
             self._waiting.pop(entry.fingerprint, None)
         await self._carrier.carry_out(effects)
 
+    async def _objection(self, reply: SendReply) -> str:
+        """Judge a reply again that was planned a while ago: say why it should not leave any more, or ""."""
+        policy, now_at = self.rules.policy, self._clock.now()
+        entry = (await self._ledger.known([reply.fingerprint])).get(reply.fingerprint)
+        client = next((one for one in policy.clients if one.key == reply.client), None)
+        if entry is None or (reply.client and client is None):
+            return "the rules no longer know this client"
+        facts = Facts(
+            fingerprint=reply.fingerprint,
+            message_id=entry.message_id,
+            address=reply.address,
+            client=reply.client,
+        )
+        (history,) = await self._ledger.histories([_question(policy, facts, entry.arrived_at)], now_at)
+        calendar = hours.calendar(policy, reply.client)
+        period = calendar.closed_period(now_at)
+        for held, why in (
+            (policy.replies.mode != "send", "replies.mode has changed"),
+            (client is not None and not client.auto_reply, "the client wants no automatic replies"),
+            (period is None or period.ends_at != reply.period_ends_at, "it speaks of another opening"),
+            (history.answered_at is not None, "the owner has answered"),
+            (history.suspended_until is not None and history.suspended_until > now_at, "a reply to it bounced"),
+            (now_at - entry.arrived_at > policy.replies.max_age, "older than replies.max_age"),
+            (reply.due_at <= now_at, "the time it speaks of has passed"),
+        ):
+            if held:
+                return why
+        return ""
+
     # ---------------------------------------------------------------------------------------- Sent
 
     async def _read_sent(self) -> frozenset[str]:
         """Read what is new in Sent; returns the Message-IDs of our own replies found there."""
         state = self._known_state()
-        cursor, headers = await self.mailbox.sent_headers(state.sent)
+        if self._sent_stumbled >= MOST_TRIES:
+            self._sent_stumbled += 1
+            if self._sent_stumbled % SENT_AGAIN:
+                return frozenset()
+        try:
+            cursor, headers = await self.mailbox.sent_headers(state.sent)
+        except TemporaryError:
+            self._sent_stumbled += 1
+            if self._sent_stumbled == MOST_TRIES:
+                log.error(  # noqa: TRY400 - no traceback: the owner reads this
+                    "Sent cannot be read: only weak evidence of the owner's answers is left", mailbox=state.name
+                )
+            raise
+        self._sent_stumbled = 0
         ours: set[str] = set()
         wrote: list[OwnerMessage] = []
         for header in headers:
@@ -434,3 +533,15 @@ class Engine:
             self._state = replace(state, sent=cursor)
             await self._ledger.owner_wrote(wrote, self._state)
         return frozenset(ours)
+
+
+def _question(policy: Policy, facts: Facts, arrived_at: datetime) -> HistoryQuestion:
+    """Return what the ledger is asked about one message."""
+    client = policy.client(facts.client) if facts.client else None
+    return HistoryQuestion(
+        facts=facts,
+        arrived_at=arrived_at,
+        conversing_since=arrived_at - policy.replies.conversing,
+        addresses=client.addresses if client is not None else frozenset(),
+        domains=client.domains if client is not None else frozenset(),
+    )

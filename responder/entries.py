@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,11 @@ from responder.ports import Decision, LedgerEntry, MailboxState, OwnerMessage
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from responder.core.model import Case, Message, Plan
+    from responder.core.model import Case, Message, MessageKey, Plan
     from responder.ports import InboxState
+
+#: An INTERNALDATE before it is no date: the protocol is not so old.
+OLDEST_MAIL = 1988
 
 log = structlog.get_logger()
 
@@ -54,11 +58,13 @@ def make_entry(message: Message, facts: Facts, known: LedgerEntry | None, now_at
     """Return the ledger's entry: arrival = INTERNALDATE, never later than the first sight."""
     if known is not None and not known.reason:
         return replace(known, key=message.key)
-    internal_at = message.internal_at or now_at
+    internal_at = message.internal_at
+    if internal_at is None or internal_at.year < OLDEST_MAIL:
+        internal_at = now_at
     return LedgerEntry(
         fingerprint=facts.fingerprint,
         key=message.key,
-        address=facts.address,
+        address=facts.person,
         client=facts.client,
         message_id=facts.message_id,
         arrived_at=min(internal_at, now_at),
@@ -100,6 +106,20 @@ def unjudged(entry: LedgerEntry, reason: Reason, detail: str) -> Decision:
             trail=(Step(rule=reason, held=True, detail=detail),),
         ),
         effects=(),
+    )
+
+
+def unseen(key: MessageKey, now_at: datetime) -> LedgerEntry:
+    """Return an entry for a message that the server lists and cannot show: named by its place alone."""
+    place = f"{key.mailbox}|{key.uidvalidity}|{key.uid}".encode()
+    return LedgerEntry(
+        fingerprint=hashlib.sha256(place).hexdigest(),
+        key=key,
+        address="",
+        client="",
+        message_id="",
+        arrived_at=now_at,
+        seen_at=now_at,
     )
 
 

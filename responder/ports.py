@@ -178,7 +178,7 @@ class Mailbox(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What became of one SMTP transaction. ``outcome`` is DONE, REFUSED, RETRY or IN_DOUBT of ``Outcome``."""
+    """What became of one SMTP transaction: DONE, REFUSED, RETRY, EXPIRED or IN_DOUBT of ``Outcome``."""
 
     outcome: str
     detail: str
@@ -191,7 +191,8 @@ class Outbox(Protocol):
         """Send each reply once; the n-th answer belongs to the n-th reply.
 
         Nothing left the house: RETRY. A server's code is definite: DONE or REFUSED (4xx: RETRY). Silence after
-        the body left: IN_DOUBT. Raises ConfigurationError when the login is refused (nothing was sent).
+        the body left: IN_DOUBT. ``not_after`` passed before the body could leave:
+        EXPIRED. Raises ConfigurationError when the login is refused (nothing was sent).
         """
         ...
 
@@ -239,11 +240,16 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryQuestion:
-    """What is asked of the ledger for one message."""
+    """What is asked of the ledger for one message.
+
+    ``addresses`` and ``domains`` are all of the client's: what the owner wrote to any was written to the client.
+    """
 
     facts: Facts
     arrived_at: datetime
     conversing_since: datetime
+    addresses: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

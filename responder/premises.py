@@ -19,6 +19,7 @@ from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from responder.config import Loaded, MailboxSettings
@@ -86,8 +87,17 @@ def build_mailbox(
     )
 
 
-def build_outbox(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> SmtpOutbox:
-    """Make the adapter for one submission account; nothing is connected yet."""
+def build_outbox(
+    settings: MailboxSettings,
+    loaded: Loaded,
+    environ: Mapping[str, str],
+    *,
+    late: Callable[[datetime], bool] = lambda _: False,
+) -> SmtpOutbox:
+    """Make the adapter for one submission account; nothing is connected yet.
+
+    ``late`` tells whether an instant has passed, by the clock of whoever sends.
+    """
     return SmtpOutbox(
         host=settings.smtp.host,
         port=settings.smtp.port,
@@ -95,4 +105,5 @@ def build_outbox(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str
         username=settings.username,
         password=_password(settings, loaded, environ),
         empty_envelope=loaded.policy.replies.envelope == "empty",
+        late=late,
     )

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime
 
+    from responder.adapters.imap_account import Account
     from responder.adapters.imap_answers import Answer, Fetched
-    from responder.adapters.imap_session import Account, ImapSession
+    from responder.adapters.imap_session import ImapSession
 
 WHOLE = "(UID BODY.PEEK[])"
 LAST_COPIES = 200  # messages of a target that are looked through for a copy made before a crash

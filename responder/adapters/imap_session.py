@@ -11,8 +11,7 @@ import contextlib
 import re
 import socket
 import ssl
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
@@ -31,12 +30,12 @@ from responder.adapters.imap_answers import (
     uid_sets,
 )
 from responder.adapters.imap_structure import structures
-from responder.errors import ConfigurationError, ResponderError, TemporaryError
+from responder.errors import ConfigurationError, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
+    from responder.adapters.imap_account import Account
     from responder.adapters.imap_answers import Fetched, Record
     from responder.core.model import Part
 
@@ -49,45 +48,6 @@ _PASSING = re.compile(
     r"\[(?:UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN|ALERT\] too many)|throttl|too many|try again|temporar",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """Where to log in, and as whom. ``ca_file`` replaces the system's authorities; ``timeout`` in seconds."""
-
-    name: str
-    host: str
-    port: int
-    security: Literal["tls", "starttls", "none"]
-    username: str
-    password: Callable[[], str]
-    ca_file: Path | None = None
-    timeout: float = 60
-
-    def __str__(self) -> str:
-        """Return where this is, for an error's text."""
-        return f"mailbox {self.name} (imap {self.host}:{self.port})"
-
-
-@contextlib.contextmanager
-def translated(account: Account, doing: str) -> Generator[None]:
-    """Turn whatever the library, the sockets or TLS raise into one of our errors: the only place that does."""
-    try:
-        yield
-    except ResponderError:
-        raise
-    except ssl.SSLCertVerificationError as error:
-        raise TemporaryError(
-            f"{account}: {doing}: its certificate is not trusted ({error.verify_message}); nothing was sent. "
-            "Compare the host in the configuration with the certificate, or ask the provider"
-        ) from error
-    except TimeoutError as error:
-        raise TemporaryError(f"{account}: {doing}: no answer in time; connecting anew") from error
-    except (IMAPClientError, OSError, EOFError, ValueError, LookupError) as error:
-        words = readable(str(error)) or type(error).__name__
-        raise TemporaryError(
-            f"{account}: {doing}: {words}; connecting anew", retry_after=asked_to_wait(str(error))
-        ) from error
 
 
 class ImapSession:
@@ -191,11 +151,15 @@ class ImapSession:
 
     def command(self, name: str, *words: str, literal: bytes | None = None) -> Answer:
         """Run one command and take in its news. NO is an answer; BAD and a lost connection are errors."""
+        self._counters["round_trips"] += 1
+        return self._finish(name, self._send(name, *words, literal=literal))
+
+    def _send(self, name: str, *words: str, literal: bytes | None = None) -> bytes:
         imap = self._imap
         self._counters["commands"] += 1
         imap.literal = literal
-        tag = imap._command(name, *words)  # noqa: SLF001 - see the module's docstring
-        return self._finish(name, tag)
+        tag: bytes = imap._command(name, *words)  # noqa: SLF001 - see the module's docstring
+        return tag
 
     def _finish(self, name: str, tag: bytes) -> Answer:
         imap = self._imap
@@ -272,18 +236,35 @@ class ImapSession:
     def messages(self, uids: Iterable[int], items: str) -> dict[int, Fetched]:
         """Return those of the messages that are still there, by ascending UID; unasked-for news is left out."""
         wanted = set(uids)
-        found = {one.uid: one for one in fetched(self.fetch(wanted, items)) if one.data is not None}
+        found = _with_data(self.fetch(wanted, items))
         return {uid: found[uid] for uid in sorted(wanted & found.keys())}
 
-    def structures(self, uids: Iterable[int]) -> dict[int, tuple[Part, ...]]:
-        """Return the structure of each message where the server can tell it; a refusal costs nothing else."""
-        try:
-            return structures(self.fetch(uids, "(UID BODYSTRUCTURE)"))
-        except IMAPClientAbortError:
-            raise
-        except IMAPClientError:
-            self._imap.untagged_responses = {}
-            return {}
+    def bodies(self, uids: Iterable[int], items: str) -> tuple[dict[int, Fetched], dict[int, tuple[Part, ...]]]:
+        """Return ``messages`` and the structure of each that the server can tell, in one round trip for both.
+
+        Two commands, sent together (RFC 3501 section 5.5): a structure that is refused, or cannot be understood,
+        costs nothing else.
+        """
+        wanted = set(uids)
+        texts: list[Record] = []
+        parts: list[Record] = []
+        for uid_set in uid_sets(wanted):
+            self._counters["round_trips"] += 1
+            tags = [self._send("UID", "FETCH", uid_set, each) for each in (items, "(UID BODYSTRUCTURE)")]
+            answer = self._finish("UID", tags[0])
+            if not answer.ok and "[EXPUNGEISSUED]" not in answer.text:
+                raise IMAPClientAbortError(f"FETCH: {answer.text}")  # with an answer still to come: of no use any more
+            texts += answer.all("FETCH")
+            try:
+                parts += self._finish("UID", tags[1]).all("FETCH")
+            except IMAPClientAbortError:
+                raise
+            except IMAPClientError:
+                self._imap.untagged_responses = {}
+        found, told = _with_data(texts), structures(parts)
+        if not (found.keys() >= wanted and told.keys() >= wanted):  # a server may mix the two answers
+            found, told = _with_data([*texts, *parts]), structures([*parts, *texts])
+        return {uid: found[uid] for uid in sorted(wanted & found.keys())}, told
 
     def present(self, uids: Iterable[int]) -> set[int]:
         """Return which of the UIDs are still in the selected folder."""
@@ -312,6 +293,7 @@ class ImapSession:
         """Return the prefix and the separator of the owner's own folders; "" where there are no levels."""
         if "NAMESPACE" in self.capabilities:
             self._counters["commands"] += 1
+            self._counters["round_trips"] += 1
             personal = self._client.namespace().personal
             if personal:
                 prefix, separator = personal[0]
@@ -329,6 +311,7 @@ class ImapSession:
         """
         imap = self._imap
         self._counters["commands"] += 1
+        self._counters["round_trips"] += 1
         tag = imap._command("IDLE")  # noqa: SLF001 - see the module's docstring
         while imap._get_response() is not None:  # noqa: SLF001 - lines may come before the "+"
             if imap.tagged_commands.get(tag) is not None:  # refused
@@ -373,6 +356,10 @@ class ImapSession:
         """Cut the connection from another thread: what waits for an answer fails at once; never raises."""
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._client.socket(), socket.SHUT_RDWR)
+
+
+def _with_data(records: Sequence[Record]) -> dict[int, Fetched]:
+    return {one.uid: one for one in fetched(records) if one.data is not None}
 
 
 def _connected(account: Account) -> Any:

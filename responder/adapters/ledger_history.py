@@ -17,7 +17,7 @@ from responder.ports import OwnerMessage
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from responder.ports import HistoryQuestion
@@ -63,23 +63,30 @@ class _Evidence:
 
     def wrote_at(self, question: HistoryQuestion) -> datetime | None:
         """Return the last message to this client from ``conversing_since`` to the arrival, both inclusive."""
-        facts = question.facts
-        times = self._to_address.get(facts.address, ())
-        if facts.by_domain:
-            times = self._to_domain.get(facts.address.rpartition("@")[2], ())
-        place = bisect_right(times, question.arrived_at)
-        if place and times[place - 1] >= question.conversing_since:
-            return times[place - 1]
-        return None
+        found: list[datetime] = []
+        for times in self._times(question):
+            place = bisect_right(times, question.arrived_at)
+            if place and times[place - 1] >= question.conversing_since:
+                found.append(times[place - 1])
+        return max(found, default=None)
+
+    def _times(self, question: HistoryQuestion) -> Iterator[Sequence[datetime]]:
+        """Yield when the owner wrote to the sender, and to each address and domain of the client."""
+        for address in {question.facts.address, question.facts.person, *question.addresses}:
+            if times := self._to_address.get(address):
+                yield times
+        for domain in question.domains:
+            if times := self._to_domain.get(domain):
+                yield times
 
     def answered_at(self, question: HistoryQuestion) -> datetime | None:
-        """Return the first message after the arrival that answers the message or thread, or goes to its sender."""
+        """Return the first message after the arrival that answers the message or thread, or goes to its client."""
         facts, after_at = question.facts, question.arrived_at
         found: list[datetime] = []
-        times = self._to_address.get(facts.address, ())
-        place = bisect_right(times, after_at)
-        if place < len(times):
-            found.append(times[place])
+        for times in self._times(question):
+            place = bisect_right(times, after_at)
+            if place < len(times):
+                found.append(times[place])
         answer = self.answer((facts.message_id, *facts.refers_to), after_at)
         if answer is not None:
             found.append(answer.at)
@@ -108,7 +115,7 @@ def histories(
     if not questions:
         return ()
     now = to_micros(now_at)
-    senders = list({question.facts.address for question in questions})
+    senders = list({question.facts.person for question in questions})
     addresses = to_json(senders)
     decided = _decided(connection, questions)
     replies = _replies(connection, senders, now)
@@ -129,7 +136,7 @@ def histories(
     result: list[History] = []
     for question in questions:
         facts = question.facts
-        address = facts.address
+        address = facts.person
         result.append(
             History(
                 decided=facts.fingerprint in decided,

@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from responder.adapters.alarm import Alarm, readable_within
+from responder.adapters.imap_account import Account, translated
 from responder.adapters.imap_answers import header_item, is_message
 from responder.adapters.imap_folders import WHOLE, Folders
-from responder.adapters.imap_session import Account, ImapSession, translated
+from responder.adapters.imap_session import ImapSession
 from responder.core.model import Body, Message, MessageKey
 from responder.errors import PermanentError, TemporaryError
 from responder.ports import Appended, InboxState, Profile, SentCursor, SentHeader
@@ -47,7 +48,7 @@ SENT_FIELDS = (
 
 
 class ImapMailbox:
-    """One IMAP mailbox. ``counters`` holds "commands" sent and "bytes_in" received since it was made.
+    """One IMAP mailbox. ``counters``: "commands" sent, their "round_trips", "bytes_in" received since it was made.
 
     Args:
         name: the mailbox's name in the configuration.
@@ -94,7 +95,7 @@ class ImapMailbox:
         self._message_items = f"(UID INTERNALDATE RFC822.SIZE FLAGS {header_item(header_fields, MOST_HEADER)})"
         self._identity_items = f"(UID INTERNALDATE RFC822.SIZE FLAGS {header_item(['Message-ID'], MOST_ID)})"
         self._sent_items = f"(UID INTERNALDATE FLAGS {header_item(SENT_FIELDS, MOST_HEADER)})"
-        self.counters = {"commands": 0, "bytes_in": 0}
+        self.counters = {"commands": 0, "round_trips": 0, "bytes_in": 0}
         self._alarm = Alarm()
         self._waiting = False
         self._thread: ThreadPoolExecutor | None = None
@@ -216,8 +217,7 @@ class ImapMailbox:
         """Return the first ``octets`` of each raw body, and its structure; vanished UIDs are left out."""
 
         def work(folders: Folders) -> Mapping[int, Body]:
-            texts = folders.session.messages(uids, f"(UID BODY.PEEK[TEXT]<0.{octets}>)")
-            parts = folders.session.structures(texts)
+            texts, parts = folders.session.bodies(uids, f"(UID BODY.PEEK[TEXT]<0.{octets}>)")
             return {uid: Body(beginning=one.data or b"", parts=parts.get(uid)) for uid, one in texts.items()}
 
         return await self._do("reading bodies", work)

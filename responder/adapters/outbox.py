@@ -13,6 +13,7 @@ import ipaddress
 import ssl
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 import aiosmtplib
@@ -25,6 +26,7 @@ from responder.ports import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from responder.core.model import SendReply
 
@@ -49,6 +51,7 @@ class _Parcel:
     sender: str
     recipient: str
     message: bytes
+    late: Callable[[], bool]
 
 
 class _LostError(Exception):
@@ -110,6 +113,9 @@ class _Connection:
                 if self.used and not self.alive:  # 421 to a connection that had lain idle: a new one may do
                     raise _LostError(meaning(*answer))
                 return self._refused(answer, words[0].decode())
+        if parcel.late():  # the server took its time: hanging up here throws the transaction away
+            self.drop()
+            return Sent(outcome=Outcome.EXPIRED, detail="its time had passed before the text could leave")
         return await self._deliver(_with_dots(body) + b".\r\n")
 
     async def _deliver(self, octets: bytes) -> Sent:
@@ -161,6 +167,7 @@ class SmtpOutbox:
         security: "tls" from the first octet, "starttls" demanded, "none" only on loopback.
         password: asked in a thread at each login; may raise ConfigurationError.
         empty_envelope: send with ``MAIL FROM:<>``.
+        late: tells whether that instant has passed: asked of each reply's ``not_after`` when its text could leave.
         ca_file: trust only these certificates; None: the system's.
         connections: at most so many at once.
         timeout: seconds to wait for a connection or an answer.
@@ -180,6 +187,7 @@ class SmtpOutbox:
         username: str,
         password: Callable[[], str],
         empty_envelope: bool,
+        late: Callable[[datetime], bool] = lambda _: False,
         ca_file: str | None = None,
         connections: int = 4,
         timeout: float = 60.0,
@@ -190,6 +198,7 @@ class SmtpOutbox:
         self._host, self._port, self._security = host, port, security
         self._username, self._password = username, password
         self._empty_envelope = empty_envelope
+        self._late = late
         self._connections = connections
         self._timeout, self._data_timeout = timeout, data_timeout
         self._local_hostname = local_hostname
@@ -214,7 +223,8 @@ class SmtpOutbox:
         for place, reply in enumerate(replies):
             try:
                 sender = "" if self._empty_envelope or not reply.sender else smtp_address(reply.sender)
-                waiting.append(_Parcel(place, sender, smtp_address(reply.recipient), reply.message))
+                late = partial(self._late, reply.not_after)
+                waiting.append(_Parcel(place, sender, smtp_address(reply.recipient), reply.message, late))
             except PermanentError as error:
                 sent[place] = Sent(outcome=Outcome.REFUSED, detail=str(error))
         if waiting:
@@ -304,7 +314,7 @@ class SmtpOutbox:
         sent[parcel.place] = result
         if connection.alive:
             return connection, ""
-        if seasoned and result.outcome != Outcome.IN_DOUBT:
+        if result.outcome == Outcome.EXPIRED or (seasoned and result.outcome != Outcome.IN_DOUBT):
             return None, ""
         return None, f"SMTP {self._where}: {result.detail}"
 

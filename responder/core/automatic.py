@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from responder.core.header import Fields
-    from responder.core.model import Part
+    from responder.core.model import Body, Part
 
 # RFC 2369 and RFC 2919.
 _LIST_FIELDS = (
@@ -45,6 +45,8 @@ _ROBOT_FIELDS = (
     "X-Mailing-List",
     "X-Mailman-Version",
 )
+# A part's Content-Type in the raw beginning of a body, with its folded lines.
+_RAW_TYPE = re.compile(rb"(?im)^content-type:((?:[^\r\n]{0,200}(?:\r?\n[ \t])?){1,6})")
 _SPAM_FIELDS = ("X-Spam-Flag", "X-Spam")
 
 FIELDS = (
@@ -97,6 +99,20 @@ def sign_in_parts(parts: Iterable[Part]) -> str:
     """Return the first sign in the MIME structure: a read receipt, or a calendar's invitation or answer."""
     for part in parts:
         if sign := _sign_of_type(part.media, part.parameters):
+            return sign
+    return ""
+
+
+def sign_in_body(body: Body) -> str:
+    """Return the first sign in a body's structure; where the server's cannot be understood, in the text itself.
+
+    Read raw, the beginning may show a sign that stands in an attached message: then nothing is answered, which is the
+    safe error.
+    """
+    if body.parts is not None:
+        return sign_in_parts(body.parts)
+    for found in _RAW_TYPE.finditer(body.beginning):
+        if sign := _sign_of_type(*media_type(found[1].replace(b"\r\n", b""))):
             return sign
     return ""
 

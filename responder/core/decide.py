@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: A greylisted message arrives late by some minutes to an hour or two; longer is not the network's doing.
 GREYLISTING = timedelta(hours=2)
 
+#: Clocks of servers differ by seconds; by more than this, one of them is wrong and no hour can be said.
+CLOCKS_APART = timedelta(minutes=10)
+
 NOWHERE = Placement(window=None)
 
 Answer = tuple[bool, str]
@@ -253,8 +256,15 @@ def _too_old(s: Sight) -> Answer:
 
 
 def _no_due_time(s: Sight) -> Answer:
+    stamped_at, now_at = s.case.stamped_at, s.case.now_at
+    if stamped_at is not None and stamped_at - now_at > CLOCKS_APART:
+        return True, f"the server says it came {s.clock(stamped_at)}, later than now: one of the clocks is wrong"
     due = s.due
-    return due is None, "no due time can be computed" if due is None else f"due {s.clock(due.due_at)}"
+    if due is None:
+        return True, "no due time can be computed"
+    if due.due_at <= now_at:
+        return True, f"it was due {s.clock(due.due_at)}, which has passed"
+    return False, f"due {s.clock(due.due_at)}"
 
 
 def _full(s: Sight) -> Answer:
@@ -362,7 +372,7 @@ def decide_all(cases: Sequence[Case], policy: Policy) -> list[tuple[Case, Verdic
     results: list[tuple[Case, Verdict]] = []
     replying: dict[str, list[int]] = {}
     for case in cases:
-        address = case.facts.address
+        address = case.facts.person
         others = len(replying) - (address in replying)
         history = case.history
         if others:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from responder.core.model import Client, MailboxRules, Message, Policy
+    from responder.core.model import Body, Client, MailboxRules, Message, Policy
 
 __all__ = [
     "HEADER_FIELDS",
@@ -164,10 +164,10 @@ def observe_body(message: Message, facts: Facts, policy: Policy, identity: Ident
         return facts
     try:
         fields = split_fields(message.header)
-        sign = facts.automatic or automatic.sign_in_parts(body.parts or ())
+        sign = facts.automatic or automatic.sign_in_body(body)
         bounced = ""
         if automatic.is_report(sign):
-            bounced = failed_recipient(fields, body.beginning, lambda found: is_ours(identity.secret, found))
+            bounced = _bounced(fields, body, identity)
         topic = because = ""
         encrypted = quirk = False
         if not (facts.own or sign or facts.unreadable):
@@ -193,10 +193,10 @@ def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identi
     if message.header_cut or len(message.header) > MOST_HEADER:
         address, unreadable = "", "the header is longer than 64 KB"
     own = _own_field(fields, index)
-    sign = automatic.sign_of_robot(fields) or automatic.sign_in_parts((body.parts or ()) if body else ())
+    sign = automatic.sign_of_robot(fields) or (automatic.sign_in_body(body) if body else "")
     bounced = ""
     if body is not None and automatic.is_report(sign):
-        bounced = failed_recipient(fields, body.beginning, lambda found: is_ours(identity.secret, found))
+        bounced = _bounced(fields, body, identity)
     client, by_domain = _client(address, index)
     return_path = _return_path(fields)
     rules, addresses = index.mailboxes.get(identity.mailbox, _NO_MAILBOX)
@@ -222,7 +222,7 @@ def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identi
         bounce_of_ours=bounced,
         answers_ours=any(is_ours(identity.secret, found) for found in reply_to or references[-1:]),
         client=client.key if client else "",
-        by_domain=by_domain,
+        by_domain=by_domain or (client is not None and not _is_listed(return_path, client)),
         return_path_is_clients=_is_clients(return_path or "", address, client),
         addressed=_addressed((*to, *cc), addresses),
         named_in=_named_in(fields, index, to, cc),
@@ -237,6 +237,12 @@ def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identi
         text_read=body is not None,
         quirk=quirk or (body is not None and body.parts is None),
     )
+
+
+def _bounced(fields: Fields, body: Body, identity: Identity) -> str:
+    """Return the address that a report about a reply of ours says has failed, without its tags; "" if none."""
+    failed = failed_recipient(fields, body.beginning, lambda found: is_ours(identity.secret, found))
+    return without_tags(failed) if failed else ""
 
 
 def _sender(fields: Fields) -> tuple[str, str]:
@@ -287,6 +293,12 @@ def _is_clients(return_path: str, address: str, client: Client | None) -> bool:
     if client is None:
         return bool(address) and address in {path, without_tags(path)}
     return bool(client.addresses & {path, without_tags(path)}) or path.rpartition("@")[2] in client.domains
+
+
+def _is_listed(return_path: str | None, client: Client) -> bool:
+    """Tell whether a reply would go to one of the client's own addresses; True where none could go."""
+    path = normal_address(return_path or "")
+    return not path or bool(client.addresses & {path, without_tags(path)})
 
 
 def _recipients(fields: Fields, names: Iterable[str]) -> tuple[str, ...]:

@@ -43,9 +43,7 @@ def folder_name(policy: Policy, window: Window, client_key: str, topic: str) -> 
 
 
 @lru_cache(maxsize=1024)  # the mail of a night goes into few folders
-def _filled(
-    pattern: str, opens_at: datetime, zone: ZoneInfo, window: str, client: str, topic: str
-) -> str:
+def _filled(pattern: str, opens_at: datetime, zone: ZoneInfo, window: str, client: str, topic: str) -> str:
     opens_at = opens_at.astimezone(zone)
     values = {"window": window, "client": client, "topic": topic}
     name = ""

@@ -41,8 +41,8 @@ MIDNIGHT = time(0)
 FRIDAY = 4
 # Because a call shorter than a quarter of an hour is not worth arranging (PRODUCT: "overlaps by 15 minutes").
 SHORTEST_CALL = timedelta(minutes=15)
-# Because an owner who is closed for longer than a year has, for every purpose here, no next opening.
-HORIZON = 400
+# Because an owner who is closed for longer than two years has, for every purpose here, no next opening.
+HORIZON = 800
 # Because three years of dates fit, and a replay over more may well work something out again.
 KEPT = 1200
 NIGHT = "by mail: it is night there"
@@ -228,7 +228,7 @@ class Calendar:
     def closed_period(self, at: datetime) -> Span | None:
         """Return the longest closed span that contains the instant; None when it is open.
 
-        It is cut 400 days before and after the instant's date where nothing opens for so long.
+        It is cut 800 days before and after the instant's date where nothing opens for so long.
         """
         on = utc(at).date()
         pieces = self._pieces(on)
@@ -254,7 +254,7 @@ class Calendar:
         return datetime.combine(on, MIDNIGHT, UTC) + timedelta(days=way * HORIZON)
 
     def next_change(self, at: datetime) -> datetime:
-        """Return the next instant at which open turns to closed or closed to open; at most 400 days on."""
+        """Return the next instant at which open turns to closed or closed to open; at most 800 days on."""
         at = utc(at)
         period = self.closed_period(at)
         if period is not None:

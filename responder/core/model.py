@@ -372,7 +372,8 @@ class Facts:
         bounce_of_ours: the address that a failed delivery report about a reply of ours names; "" otherwise.
         answers_ours: In-Reply-To names a reply of ours.
         client: the matching client's key; "" for a stranger.
-        by_domain: the client was matched by its domain only.
+        by_domain: the client was matched by its domain only, or a reply would go to an address that is not listed:
+            nothing of the agreement may then be told.
         return_path_is_clients: the Return-Path is this client's (for a stranger: equals the From address).
         addressed: the first of this mailbox's addresses in To, else in Cc, as the owner wrote it; "" if none is
             there.
@@ -415,6 +416,13 @@ class Facts:
     encrypted: bool = False
     text_read: bool = False
     quirk: bool = False
+
+    @property
+    def person(self) -> str:
+        """The sender's address without its +tag: tags do not make several persons."""
+        local, at, domain = self.address.rpartition("@")
+        name = local.partition("+")[0] or local
+        return f"{name}{at}{domain}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -530,13 +538,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """The whole input of a decision. ``arrived_at`` = INTERNALDATE, never later than the first sight."""
+    """The whole input of a decision. ``arrived_at`` = INTERNALDATE, never later than the first sight.
+
+    ``stamped_at`` is INTERNALDATE as the server gave it, None where it gave none: later than now, it tells that one of
+    the two clocks is wrong.
+    """
 
     message: MessageKey
     facts: Facts
     history: History
     arrived_at: datetime
     now_at: datetime
+    stamped_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
+from responder.core.address import normal_address, without_tags
 from responder.core.words import (
     Reader,
     clean,
@@ -57,7 +58,10 @@ class Speech:
         self.reader = Reader(self.language, self.client.zone, policy.owner.zone, year)
 
     def name(self) -> str:
-        """Say how the owner addresses this sender; "" for a sender the file does not name."""
+        """Say how the owner addresses this sender; "" for one the file does not name, or if another would read it."""
+        path = normal_address(self.facts.return_path or "")
+        if path and without_tags(path) not in {self.facts.address, self.facts.person}:
+            return ""
         return clean(self.client.people.get(self.facts.address, ""), NAME_LIMIT)
 
     def greeting(self) -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench.mails import FIRMS
 from tests.bench.process import count_round_trips, peak_memory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.servers.dovecot import Dovecot
 
 

@@ -46,7 +46,7 @@ class Leg:
     @property
     def round_trips(self) -> float:
         """Round trips per message, to both servers."""
-        return (self.said["round_trips"] + self.said["smtp_round_trips"]) / self.count
+        return float(self.said["round_trips"] + self.said["smtp_round_trips"]) / self.count
 
     @property
     def octets(self) -> float:
@@ -59,9 +59,7 @@ class Leg:
         return int(self.said["peak"])
 
 
-def measure(
-    place: Place, count: int, runs: int, *, with_autofiler: bool, progress: Callable[[str], None]
-) -> list[Leg]:
+def measure(place: Place, count: int, runs: int, *, with_autofiler: bool, progress: Callable[[str], None]) -> list[Leg]:
     """Let each strategy handle the same mail ``runs`` times, in alternation."""
     progress(f"{count} messages: delivering them")
     template = place.prepare(count)

@@ -18,7 +18,8 @@ from tests.bench.process import count_round_trips, peak_memory
 CHUNK = 500
 _FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE MESSAGE-ID LIST-ID AUTO-SUBMITTED PRECEDENCE RETURN-PATH)]"
 _REPLY = (
-    b"From: Anna <anna@example.com>\r\nTo: <%b>\r\nSubject: Auto: your message\r\nMessage-ID: <floor.%d@example.com>\r\n"
+    b"From: Anna <anna@example.com>\r\nTo: <%b>\r\nSubject: Auto: your message\r\n"
+    b"Message-ID: <floor.%d@example.com>\r\n"
     b"Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
     + b"A prepared text of about the size of a full reply, nothing in it is computed.\r\n"
     * 12

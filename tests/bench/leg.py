@@ -35,7 +35,7 @@ PARTS = {
         "file": "file",
     },
     SmtpOutbox: {"send": "send replies"},
-    facts: {"observe": "observe"},
+    facts: {"observe": "observe headers", "observe_body": "observe bodies"},
     engine: {"decide_all": "decide", "make_plan": "plan and compose", "log_verdict": "log"},
 }
 
@@ -51,7 +51,7 @@ class Watch:
         self.made: dict[str, Any] = {}
         self.chunks: list[int] = []
         self.folders: set[str] = set()
-        self.commands_to_open = 0
+        self.round_trips: defaultdict[str, int] = defaultdict(int)
         self.replies = 0
         self.woken: list[float] = []
 
@@ -76,22 +76,22 @@ class Watch:
         async def awaited(port: Any, *args: Any, **named: Any) -> Any:
             self.made[type(port).__name__] = port
             counters = getattr(port, "counters", {})
-            began, before = time.perf_counter(), counters.get("bytes_in", 0)
+            began, before = time.perf_counter(), dict(counters)
             result: Any = None
             try:
                 result = await inner(port, *args, **named)
             finally:
                 self.seconds[part] += time.perf_counter() - began
                 self.calls[part] += 1
-                self.octets[part] += counters.get("bytes_in", 0) - before
+                if counters:
+                    self.octets[part] += counters["bytes_in"] - before["bytes_in"]
+                    self.round_trips[part] += counters["round_trips"] - before["round_trips"]
                 if part in {"read headers", "read texts", "file"} and result is not None:
                     self.messages[part] += len(result)
                 if part == "file":
                     folders = {move.folder for move in args[0]}
                     self.chunks.append(len(folders))
                     self.folders |= folders
-                if part == "log in":
-                    self.commands_to_open = counters["commands"]
                 if part == "send replies" and result:
                     self.replies += sum(sent.outcome == Outcome.DONE for sent in result)
                 if part == "wait" and result:
@@ -106,8 +106,7 @@ class Watch:
         return {
             "wall": wall,
             "peak": peak_memory(),
-            "commands": mailbox.counters["commands"],
-            "round_trips": mailbox.counters.get("round_trips", mailbox.counters["commands"]),
+            "round_trips": mailbox.counters["round_trips"],
             "bytes_in": mailbox.counters["bytes_in"],
             "smtp_round_trips": outbox.traffic.round_trips if outbox else 0,
             "seconds": dict(self.seconds),
@@ -116,7 +115,7 @@ class Watch:
             "messages": dict(self.messages),
             "chunks": self.chunks,
             "folders": len(self.folders),
-            "commands_to_open": self.commands_to_open,
+            "round_trips_of": dict(self.round_trips),
             "replies": self.replies,
             "woken": self.woken,
             "dateparser": "dateparser" in sys.modules,
@@ -132,7 +131,7 @@ def main() -> None:
             watch.wrap(owner, name, part)
     for name, method in vars(SqliteLedger).copy().items():
         if inspect.iscoroutinefunction(method) and not name.startswith("_"):
-            watch.wrap(SqliteLedger, name, "ledger")
+            watch.wrap(SqliteLedger, name, f"ledger: {name}")
     watch.wrap(ImapMailbox, "wait", "wait")
     began = time.perf_counter()
     status = run(Path(sys.argv[2]), Path(sys.argv[3]), once=once, verbose=False)

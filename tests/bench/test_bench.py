@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.bench import backlog, table
 from tests.bench.__main__ import report
 from tests.servers.dovecot import missing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.server
 
@@ -19,10 +14,9 @@ COUNT = 200
 
 
 @pytest.fixture(autouse=True)
-def _server() -> Iterator[None]:
+def _server() -> None:
     if reason := missing():
         pytest.skip(f"needs a real server: {reason}")
-    yield
 
 
 def test_half_of_the_mail_is_answered_and_filed(capsys: pytest.CaptureFixture[str]) -> None:

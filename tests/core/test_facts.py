@@ -93,8 +93,14 @@ def test_a_plain_letter_of_a_client() -> None:
 )
 def test_clients_are_matched(sender: str, key: str, by_domain: bool) -> None:  # noqa: FBT001 - a table's column
     """An exact address beats a domain, a domain does not cover those below it, an IDN is compared as punycode."""
-    facts = see({"From": sender})
+    facts = see({"From": sender, "Return-Path": f"<{sender}>"})
     assert (facts.client, facts.by_domain) == (key, by_domain)
+
+
+def test_a_reply_to_somebody_else_of_the_firm_tells_nothing_of_the_agreement() -> None:
+    """From the listed person but with a colleague's Return-Path, a message counts as known by its domain only."""
+    assert see({"From": "ivan@vostok.example", "Return-Path": "<intern@vostok.example>"}).by_domain
+    assert not see({"From": "ivan@vostok.example", "Return-Path": "<ivan+x@vostok.example>"}).by_domain
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""Where an IMAP session logs in, and what goes wrong there, said in our errors.
+
+Promises the rooms of the mailbox that nothing of the library's, the sockets' or TLS's own errors gets past them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from imapclient.exceptions import IMAPClientError
+
+from responder.adapters.imap_answers import asked_to_wait, readable
+from responder.errors import ResponderError, TemporaryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Where to log in, and as whom. ``ca_file`` replaces the system's authorities; ``timeout`` in seconds."""
+
+    name: str
+    host: str
+    port: int
+    security: Literal["tls", "starttls", "none"]
+    username: str
+    password: Callable[[], str]
+    ca_file: Path | None = None
+    timeout: float = 60
+
+    def __str__(self) -> str:
+        """Return where this is, for an error's text."""
+        return f"mailbox {self.name} (imap {self.host}:{self.port})"
+
+
+@contextlib.contextmanager
+def translated(account: Account, doing: str) -> Generator[None]:
+    """Turn whatever the library, the sockets or TLS raise into one of our errors: the only place that does."""
+    try:
+        yield
+    except ResponderError:
+        raise
+    except ssl.SSLCertVerificationError as error:
+        raise TemporaryError(
+            f"{account}: {doing}: its certificate is not trusted ({error.verify_message}); nothing was sent. "
+            "Compare the host in the configuration with the certificate, or ask the provider"
+        ) from error
+    except TimeoutError as error:
+        raise TemporaryError(f"{account}: {doing}: no answer in time; connecting anew") from error
+    except (IMAPClientError, OSError, EOFError, ValueError, LookupError) as error:
+        words = readable(str(error)) or type(error).__name__
+        raise TemporaryError(
+            f"{account}: {doing}: {words}; connecting anew", retry_after=asked_to_wait(str(error))
+        ) from error
