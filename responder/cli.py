@@ -42,10 +42,12 @@ def main() -> None:
     """Answer out-of-hours mail with what was agreed, and file it for the next callback window.
 
     Start with `responder demo`, then write config.toml and ask `responder check`.
+
+    Completion for bash: eval "$(_RESPONDER_COMPLETE=bash_source responder)"
     """
 
 
-@main.command(epilog="Example: responder demo --folder ~/responder-demo")
+@main.command(short_help="Show a whole weekend in seconds.", epilog="Example: responder demo --folder ~/responder-demo")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -58,7 +60,9 @@ def demo(folder: Path | None) -> None:
     sys.exit(room.show(folder))
 
 
-@main.command(epilog="Example: responder check --config ./config.toml")
+@main.command(
+    short_help="Validate the file and show what it means.", epilog="Example: responder check --config ./config.toml"
+)
 @_CONFIG
 @click.option("--offline", is_flag=True, help="Look at the file only; ask no server.")
 def check(config_path: Path | None, *, offline: bool) -> None:
@@ -68,7 +72,7 @@ def check(config_path: Path | None, *, offline: bool) -> None:
     sys.exit(room.check(config_path, offline=offline))
 
 
-@main.command("run", epilog='Example: responder run --dry-run --at "saturday 23:40"')
+@main.command("run", epilog="Example: responder run --dry-run")
 @_CONFIG
 @_STATE
 @click.option("--once", is_flag=True, help="Handle what is there and exit; mail younger than the grace time waits.")
@@ -94,7 +98,10 @@ def run_daemon(
     sys.exit(room.run(config_path, state_path, once=once, verbose=verbose))
 
 
-@main.command(epilog='Example: responder explain --from ivan@vostok.example --at "saturday 23:40"')
+@main.command(
+    short_help="Tell why a message was treated as it was.",
+    epilog='Example: responder explain --from ivan@vostok.example --at "saturday 23:40"',
+)
 @click.argument("what", required=False, metavar="[MESSAGE-ID | FILE.eml]")
 @click.option(
     "--from", "sender", metavar="ADDRESS", help="A plain message from this address, as if it came now or --at."
@@ -123,7 +130,7 @@ def explain(
     sys.exit(room.explain(config_path, state_path, question, as_json=as_json))
 
 
-@main.command(epilog="Example: sudo responder status")
+@main.command(short_help="Tell whether all is well.", epilog="Example: sudo responder status")
 @_JSON
 @_CONFIG
 @_STATE

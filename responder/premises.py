@@ -15,7 +15,7 @@ from responder.adapters.auth import read_secret
 from responder.adapters.mailbox import ImapMailbox
 from responder.adapters.outbox import SmtpOutbox
 from responder.core.facts import HEADER_FIELDS, TRUST_FIELDS
-from responder.errors import ConfigurationError
+from responder.errors import ConfigurationError, TemporaryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -51,7 +51,7 @@ def only_one(state: Path) -> Generator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise ConfigurationError(
+            raise TemporaryError(
                 f"{state}: another responder is running on this ledger; stop it first, or ask `responder status`"
             ) from error
         yield

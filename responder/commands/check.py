@@ -115,26 +115,33 @@ def _show_samples(console: Console, policy: Policy, now_at: datetime) -> None:
 
 
 async def _ask_servers(console: Console, here: place.Place) -> int:
-    status = 0
+    troubles: list[str] = []
     for settings in here.loaded.settings.mailboxes:
         console.rule(f"mailbox {settings.name}", align="left")
         try:
             await _ask_imap(console, here, settings)
         except ResponderError as error:
             console.print(f"[red]IMAP[/red] {error}", soft_wrap=True)
-            status = 1
+            troubles.append(str(error))
         outbox = build_outbox(settings, here.loaded, os.environ)
         try:
             offers = await outbox.probe()
-            console.print(f"SMTP {settings.smtp.host}:{settings.smtp.port}, logged in as {settings.username}")
-            for key, value in offers.items():
-                console.print(f"  {key}: {value}")
+            where = f"SMTP {settings.smtp.host}:{settings.smtp.port}"
+            asked = f"logged in as {settings.username}" if offers["auth"] else "reached; it asks for no login"
+            console.print(f"{where}, {asked}")
+            console.print(f"  encryption: {offers['tls']}")
+            console.print(f"  bounces of our replies can be declined (DSN): {offers['dsn']}")
         except ResponderError as error:
             console.print(f"[red]SMTP[/red] {error}", soft_wrap=True)
-            status = 1
+            troubles.append(str(error))
         finally:
             await outbox.close()
-    return status
+    console.rule()
+    if not troubles:
+        console.print("[green]All is well.[/green]")
+    for trouble in troubles:
+        console.print(f"[red]needs you:[/red] {trouble}", soft_wrap=True)
+    return 1 if troubles else 0
 
 
 async def _ask_imap(console: Console, here: place.Place, settings: MailboxSettings) -> None:
@@ -143,7 +150,9 @@ async def _ask_imap(console: Console, here: place.Place, settings: MailboxSettin
         inbox = await mailbox.open()
         profile = mailbox.profile
         console.print(f"IMAP {settings.imap.host}:{settings.imap.port}, logged in as {settings.username}")
-        console.print(f"  {inbox.exists} messages in {settings.inbox}; the first run leaves them alone")
+        console.print(
+            f"  {inbox.exists} messages in {settings.inbox}; what lies there at the very first run is left alone"
+        )
         console.print(f"  new mail: {'IDLE' if profile.idle else f'asked every {settings.poll.total_seconds():.0f} s'}")
         console.print(f"  filing: {_filing(move=profile.move, uidplus=profile.uidplus)}")
         console.print(

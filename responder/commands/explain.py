@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 from rich.console import Console
@@ -67,6 +67,8 @@ class Explained:
     client: str | None
     topic: str | None
     text: str | None
+    message_id: str | None
+    arrived_at: datetime
 
     def as_json(self) -> dict[str, object]:
         """Return the documented form; instants in ISO 8601, UTC."""
@@ -87,6 +89,9 @@ class Explained:
             "topic": self.topic,
             "trail": list(self.trail),
             "text": self.text,
+            "message_id": self.message_id,
+            "sender": self.facts.get("address"),
+            "arrived_at": _iso(self.arrived_at),
         }
 
 
@@ -96,7 +101,7 @@ def _iso(at: datetime) -> str:
 
 def explain(config_path: Path | None, state_path: Path | None, question: Question, *, as_json: bool) -> int:
     """Answer the question; returns 0, or 1 when the message is not known."""
-    here = place.find_place(config_path, state_path)
+    here = place.with_passwords(place.find_place(config_path, state_path))
     zone = here.loaded.policy.owner.zone
     at = parse_when(question.at_words, zone) if question.at_words else SystemClock().now()
     raw = _read_file(question.what)
@@ -122,11 +127,11 @@ def _read_file(what: str | None) -> bytes | None:
     if not path.exists():
         if "@" in what and not what.endswith(".eml"):
             return None
-        raise ConfigurationError(f"{what}: no such file, and no Message-ID either (they look like <abc@host>)")
+        raise click.UsageError(f"{what}: no such file, and no Message-ID either (they look like <abc@host>)")
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{what}: cannot be read ({error.strerror})") from error
+        raise click.UsageError(f"{what}: cannot be read ({error.strerror})") from error
 
 
 async def _answer(here: place.Place, question: Question, at: datetime, raw: bytes | None) -> list[Explained]:
@@ -157,7 +162,7 @@ async def _answer(here: place.Place, question: Question, at: datetime, raw: byte
 def _from_row(row: DecidedRow) -> Explained:
     return Explained(
         title=f"{row.entry.message_id or row.entry.fingerprint[:12]}, decided {_iso(row.decided_at)}",
-        facts={"address": row.entry.address, "arrived_at": _iso(row.entry.arrived_at)},
+        facts={"address": row.entry.address},
         trail=row.trail,
         steps=row.steps,
         reason=row.entry.reason,
@@ -168,6 +173,8 @@ def _from_row(row: DecidedRow) -> Explained:
         client=row.entry.client or None,
         topic=row.topic or None,
         text=row.text or None,
+        message_id=row.entry.message_id or None,
+        arrived_at=row.entry.arrived_at,
     )
 
 
@@ -200,7 +207,7 @@ async def _explain_sender(here: place.Place, ledger: Ledger | None, sender: str,
     policy = here.loaded.policy
     address = facts_room.normal_address(sender)
     if not address:
-        raise ConfigurationError(f"{sender}: not an e-mail address")
+        raise click.UsageError(f"{sender}: not an e-mail address")
     mailbox = policy.mailboxes[0]
     raw = (
         f"Return-Path: <{address}>\r\nFrom: <{address}>\r\nTo: <{mailbox.addresses[0]}>\r\n"
@@ -243,7 +250,7 @@ def _from_verdict(here: place.Place, case: Case, verdict: Verdict, title: str) -
     }
     return Explained(
         title=title,
-        facts={**facts, "arrived_at": _iso(case.arrived_at)},
+        facts=facts,
         trail=[{"rule": step.rule, "held": step.held, "detail": step.detail} for step in verdict.trail],
         steps=verdict.due.steps if verdict.due is not None else (),
         reason=str(verdict.reason),
@@ -254,6 +261,8 @@ def _from_verdict(here: place.Place, case: Case, verdict: Verdict, title: str) -
         client=case.facts.client or None,
         topic=case.facts.topic or None,
         text=f"Subject: {text.subject}\n\n{text.body}" if text is not None else None,
+        message_id=case.facts.message_id or None,
+        arrived_at=case.arrived_at,
     )
 
 
@@ -297,17 +306,20 @@ def _secret(here: place.Place) -> bytes:
 
 def _plain(value: object) -> str:
     """Say a fact in one line: ids side by side, instants in ISO 8601."""
-    if isinstance(value, datetime):
-        return _iso(value)
-    return str(value)
+    if isinstance(value, tuple):
+        return " ".join(str(one) for one in cast("tuple[object, ...]", value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return _iso(value) if isinstance(value, datetime) else str(value)
 
 
 def _show(console: Console, one: Explained, policy: Policy) -> None:
     zone = policy.owner.zone
     console.rule(one.title, align="left")
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_row("arrived", say_when(one.arrived_at, zone))
     for name, value in one.facts.items():
-        table.add_row(name, value)
+        table.add_row(name.replace("_", " "), value)
     console.print("[bold]Facts[/bold]")
     console.print(table)
     console.print("\n[bold]Rules, in order; the first that holds decides[/bold]")

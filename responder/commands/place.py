@@ -7,16 +7,18 @@ A command started as root takes on the identity of the state directory's owner b
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from responder import config
+from responder.adapters.auth import read_secret
+from responder.config import SecretRef
 from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from responder.config import Loaded
+    from responder.config import Loaded, MailboxSettings
 
 LEDGER = "ledger.sqlite3"
 
@@ -39,6 +41,31 @@ def find_place(config_path: Path | None, state_path: Path | None) -> Place:
     path = config.find(config_path, os.environ)
     loaded = config.load(path)
     return Place(loaded=loaded, state=config.state_directory(state_path, os.environ, path))
+
+
+def with_passwords(here: Place) -> Place:
+    """Read the passwords now, as root, before its identity is given up; elsewhere nothing changes.
+
+    One that cannot be read is left for the moment when it is needed: the command may do without it.
+    """
+    if os.geteuid() != 0:
+        return here
+    mailboxes = tuple(_with_password(settings, here.loaded) for settings in here.loaded.settings.mailboxes)
+    settings = replace(here.loaded.settings, mailboxes=mailboxes)
+    return replace(here, loaded=replace(here.loaded, settings=settings))
+
+
+def _with_password(settings: MailboxSettings, loaded: Loaded) -> MailboxSettings:
+    try:
+        secret = read_secret(
+            settings.password,
+            config_directory=loaded.settings.path.parent,
+            environ=os.environ,
+            username=settings.username,
+        )
+    except ConfigurationError:
+        return settings
+    return replace(settings, password=SecretRef(kind="inline", value=secret))
 
 
 def make_state(state: Path) -> None:

@@ -51,7 +51,7 @@ def run(config_path: Path | None, state_path: Path | None, *, once: bool, verbos
 
 def dry_run(config_path: Path | None, state_path: Path | None, at_words: str | None) -> int:
     """Decide about what lies in INBOX and print it; touch neither server nor ledger."""
-    here = place.find_place(config_path, state_path)
+    here = place.with_passwords(place.find_place(config_path, state_path))
     zone = here.loaded.policy.owner.zone
     at = parse_when(at_words, zone) if at_words else None
     return asyncio.run(_dry_run(here, at))
@@ -99,7 +99,7 @@ async def _dry_run(here: place.Place, at: datetime | None) -> int:
                 await mailbox.close()
     finally:
         await ledger.close()
-    console.print(f"{total} messages looked at.")
+    console.print(f"{total} message{'' if total == 1 else 's'} looked at.")
     return 0
 
 
@@ -118,15 +118,14 @@ def _secret(state: Path) -> bytes:
 def _table(name: str, assessed: list[Assessed], here: place.Place) -> Table:
     zone = here.loaded.policy.owner.zone
     table = Table(title=name, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for heading in ("arrived", "sender", "client", "reason", "reply", "due", "folder"):
-        table.add_column(heading)
+    for heading in ("arrived", "sender", "reason", "reply", "due", "folder"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("arrived", "reason", "reply", "due"))
     for item in assessed:
         verdict = item.verdict
         folder = next((e.folder for e in item.plan.effects if isinstance(e, FileMessage)), "stays in INBOX")
         table.add_row(
             say_short(item.entry.arrived_at, zone),
             item.facts.address or "–",
-            item.facts.client or "–",
             str(verdict.reason),
             "" if verdict.reply is ReplyKind.NONE else str(verdict.reply),
             say_short(verdict.due.due_at, zone) if verdict.due is not None else "",

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from responder.core.compose import Text
-    from responder.core.model import Policy, ReplyKind
+    from responder.core.model import Client, Policy, ReplyKind
 
 
 def plain_facts(policy: Policy, client_key: str, address: str = "") -> Facts:
     """Return the facts of a plain message from a client to the first mailbox, with nothing odd about it."""
     client = policy.client(client_key)
     own = policy.mailboxes[0].addresses[0]
-    sender = address or min(client.addresses, default=f"somebody@{min(client.domains, default='client.example')}")
+    sender = address or _somebody(client)
     return Facts(
         fingerprint="0" * 64,
         address=sender,
@@ -30,6 +30,14 @@ def plain_facts(policy: Policy, client_key: str, address: str = "") -> Facts:
         addressed=own,
         named_in="to",
     )
+
+
+def _somebody(client: Client) -> str:
+    """Choose whom to write to: one whom the owner addresses by name, else any address, else anybody of the domain."""
+    named = [address for address in client.people if address in client.addresses]
+    if named:
+        return named[0]
+    return min(client.addresses, default=f"somebody@{min(client.domains, default='client.example')}")
 
 
 def sample_reply(policy: Policy, client_key: str, kind: ReplyKind, at: datetime) -> Text | None:

@@ -9,21 +9,25 @@ import os
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from responder import config
 from responder.adapters.clock import SystemClock
 from responder.adapters.ledger import SqliteLedger
 from responder.commands import place
 from responder.commands.when import say_short, say_span, say_when
 from responder.core import hours
+from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from responder.config import Loaded
     from responder.core.model import Policy
     from responder.ports import PromiseRow, StoredEffect, Summary
 
@@ -34,38 +38,58 @@ _STALE = timedelta(minutes=16)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All that ``status`` knows."""
+    """All that ``status`` knows. ``policy`` is None while the file on disk has errors: the old rules stay in force."""
 
+    policy: Policy | None
     running: bool
     notes: Mapping[str, str]
     summary: Summary
     promises: Sequence[PromiseRow]
     in_doubt: Sequence[StoredEffect]
+    troubles: Sequence[str]
 
 
 def status(config_path: Path | None, state_path: Path | None, *, as_json: bool) -> int:
     """Print the state of things; returns 0 when all is well, 1 when something needs the owner."""
-    here = place.find_place(config_path, state_path)
-    place.take_on_identity(here.state)
-    now_at = SystemClock().now()
-    report = asyncio.run(_gather(here, now_at))
-    troubles = _troubles(here, report, now_at)
-    if as_json:
-        click.echo(json.dumps(_as_json(here.loaded.policy, report, troubles, now_at), ensure_ascii=False, indent=2))
-    else:
-        _show(Console(highlight=False), here, report, troubles, now_at)
-    return 1 if troubles else 0
-
-
-async def _gather(here: place.Place, now_at: datetime) -> Report:
-    ledger = SqliteLedger.read(here.ledger)
+    path = config.find(config_path, os.environ)
+    state = config.state_directory(state_path, os.environ, path)
+    loaded: Loaded | None = None
+    problems: list[str] = []
     try:
+        loaded = config.load(path)
+    except ConfigurationError as error:
+        problems = str(error).splitlines()
+    ledger = state / place.LEDGER
+    place.take_on_identity(state)
+    if not ledger.exists():
+        click.echo("not running: it has never run here; switch it on with `systemctl enable --now responder`")
+        for problem in problems:
+            click.echo(problem)
+        return 1
+    now_at = SystemClock().now()
+    report = asyncio.run(_gather(ledger, loaded, problems, now_at))
+    if as_json:
+        click.echo(json.dumps(_as_json(report, now_at), ensure_ascii=False, indent=2))
+    else:
+        _show(Console(highlight=False), report, now_at)
+    return 1 if report.troubles else 0
+
+
+async def _gather(path: Path, loaded: Loaded | None, problems: Sequence[str], now_at: datetime) -> Report:
+    ledger = SqliteLedger.read(path)
+    try:
+        notes = await ledger.notes()
+        summary = await ledger.summary(now_at)
+        running = is_running(path.parent)
+        troubles = _troubles(loaded, problems, running=running, notes=notes, summary=summary, now_at=now_at)
         return Report(
-            running=is_running(here.state),
-            notes=await ledger.notes(),
-            summary=await ledger.summary(now_at),
+            policy=loaded.policy if loaded is not None else None,
+            running=running,
+            notes=notes,
+            summary=summary,
             promises=await ledger.promises(),
             in_doubt=await ledger.in_doubt(),
+            troubles=troubles,
         )
     finally:
         await ledger.close()
@@ -87,37 +111,50 @@ def is_running(state: Path) -> bool:
         os.close(descriptor)
 
 
-def _troubles(here: place.Place, report: Report, now_at: datetime) -> list[str]:
+def _troubles(
+    loaded: Loaded | None,
+    problems: Sequence[str],
+    *,
+    running: bool,
+    notes: Mapping[str, str],
+    summary: Summary,
+    now_at: datetime,
+) -> list[str]:
     """Return what needs the owner, in words."""
     troubles: list[str] = []
-    if not report.running:
+    if not running:
         troubles.append("the daemon is not running")
-    if said := report.notes.get("config", ""):
-        troubles.append(said)
-    for settings in here.loaded.settings.mailboxes:
-        if said := report.notes.get(f"mailbox.{settings.name}.trouble", ""):
+    if problems:
+        troubles.append("the configuration has errors; the rules read before them stay in force:")
+        troubles += problems
+    for settings in loaded.settings.mailboxes if loaded is not None else ():
+        if said := notes.get(f"mailbox.{settings.name}.trouble", ""):
             troubles.append(f"{settings.name}: {said}")
-        looked = report.notes.get(f"mailbox.{settings.name}.looked_at")
+        looked = notes.get(f"mailbox.{settings.name}.looked_at")
         if looked is None:
             troubles.append(f"{settings.name}: not looked at yet")
-        elif report.running and now_at - datetime.fromisoformat(looked) > _STALE:
+        elif running and now_at - datetime.fromisoformat(looked) > _STALE:
             troubles.append(f"{settings.name}: not looked at for {say_span(now_at - datetime.fromisoformat(looked))}")
-    if report.summary.in_doubt:
-        troubles.append(f"{report.summary.in_doubt} replies are in doubt: nobody knows whether they left")
-    if report.summary.unfiled:
-        troubles.append(f"{report.summary.unfiled} messages could not be filed and lie in INBOX")
-    if report.summary.late_promises:
-        troubles.append(f"{report.summary.late_promises} promises are late")
+    for count, what in (
+        (summary.in_doubt, "replies in doubt: nobody knows whether they left; they are never sent again"),
+        (summary.unfiled, "messages that could not be filed: they lie in INBOX"),
+        (summary.late_promises, "promises that are late"),
+    ):
+        if count:
+            troubles.append(f"{count} {what}")
     return troubles
 
 
-def _as_json(policy: Policy, report: Report, troubles: Sequence[str], now_at: datetime) -> dict[str, object]:
-    calendar = hours.calendar(policy, "")
+def _as_json(report: Report, now_at: datetime) -> dict[str, object]:
+    times: dict[str, object] = {"open": None, "why": None, "changes_at": None}
+    if report.policy is not None:
+        calendar = hours.calendar(report.policy, "")
+        why = calendar.why_open(now_at)
+        times = {"open": bool(why), "why": why or None, "changes_at": calendar.next_change(now_at).isoformat()}
     return {
         "running": report.running,
-        "open": calendar.why_open(now_at) or None,
-        "changes_at": calendar.next_change(now_at).isoformat(),
-        "troubles": list(troubles),
+        **times,
+        "troubles": list(report.troubles),
         "notes": dict(report.notes),
         **{key: dict(value) if key == "by_reason" else value for key, value in asdict(report.summary).items()},
         "promises": [
@@ -132,29 +169,38 @@ def _as_json(policy: Policy, report: Report, troubles: Sequence[str], now_at: da
     }
 
 
-def _show(console: Console, here: place.Place, report: Report, troubles: Sequence[str], now_at: datetime) -> None:
-    policy = here.loaded.policy
-    zone = policy.owner.zone
-    calendar = hours.calendar(policy, "")
-    why = calendar.why_open(now_at)
+def _show(console: Console, report: Report, now_at: datetime) -> None:
+    zone = report.policy.owner.zone if report.policy is not None else ZoneInfo("UTC")
     console.print("running" if report.running else "not running")
-    console.print(
-        f"{f'open ({why}): no replies' if why else 'closed: clients are answered'}"
-        f" until {say_when(calendar.next_change(now_at), zone)}"
-    )
-    for settings in here.loaded.settings.mailboxes:
-        looked = report.notes.get(f"mailbox.{settings.name}.looked_at")
-        said = say_short(datetime.fromisoformat(looked), zone) if looked else "never"
-        console.print(f"{settings.name}: last looked at {said}")
+    if report.policy is not None:
+        calendar = hours.calendar(report.policy, "")
+        why = calendar.why_open(now_at)
+        until = say_when(calendar.next_change(now_at), zone)
+        console.print(
+            f"open ({why}) until {until}" if why else f"closed until {until}; clients get the automatic reply"
+        )
+    for key, value in report.notes.items():
+        if key.endswith(".looked_at"):
+            name = key.removeprefix("mailbox.").removesuffix(".looked_at")
+            console.print(f"{name}: last looked at {say_short(datetime.fromisoformat(value), zone)}")
     counts = report.summary
-    console.print(
-        f"promises: {counts.open_promises} open, {counts.late_promises} late; "
-        f"waiting for the grace time: {counts.waiting}; to be carried out: {counts.planned}; "
-        f"in doubt: {counts.in_doubt}; refused: {counts.refused}; suspended addresses: {counts.suspended}"
-    )
+    said = [
+        f"{count} {what}"
+        for count, what in (
+            (counts.open_promises, "promises open"),
+            (counts.late_promises, "late"),
+            (counts.waiting, "messages in their grace time"),
+            (counts.planned, "steps still to be carried out"),
+            (counts.in_doubt, "replies in doubt"),
+            (counts.refused, "replies refused"),
+            (counts.suspended, "suspended addresses"),
+        )
+        if count
+    ]
+    console.print(", ".join(said) or "nothing is open")
     if counts.by_reason:
-        said = ", ".join(f"{reason} {count}" for reason, count in counts.by_reason.items())
-        console.print(f"last 7 days: {said}")
+        reasons = ", ".join(f"{reason} {count}" for reason, count in counts.by_reason.items())
+        console.print(f"last 7 days: {reasons}")
     if report.promises:
         table = Table(box=None, padding=(0, 2, 0, 0))
         for heading in ("due", "client", "told", ""):
@@ -169,6 +215,6 @@ def _show(console: Console, here: place.Place, report: Report, troubles: Sequenc
         console.print(table)
     for stored in report.in_doubt:
         address = getattr(stored.effect, "address", "")
-        console.print(f"in doubt: the reply to {address}; look into Sent, or ask; it is never sent again")
-    for trouble in troubles:
+        console.print(f"in doubt: the reply to {address}; look into Sent, or ask the client")
+    for trouble in report.troubles:
         console.print(f"[yellow]needs you:[/yellow] {trouble}", soft_wrap=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import click
+
 from responder.adapters.clock import SystemClock
-from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ def parse_when(words: str, zone: ZoneInfo) -> datetime:
     """Return the instant that the words mean in the zone, in UTC.
 
     A time without a date that could be past or future is taken as past for "yesterday" and its like, else as the
-    nearest one to come. Raises ConfigurationError with examples when the words mean nothing.
+    nearest one to come. Raises click.UsageError with examples when the words mean nothing.
     """
     try:
         exact = datetime.fromisoformat(words)
@@ -41,7 +42,7 @@ def parse_when(words: str, zone: ZoneInfo) -> datetime:
         },
     )
     if parsed is None:
-        raise ConfigurationError(
+        raise click.UsageError(
             f'"{words}" is no time I know: write "saturday 23:40", «вчера в 22:15» or 2026-11-28T23:40'
         )
     return _utc(parsed, zone)

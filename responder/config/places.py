@@ -41,16 +41,19 @@ def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
             return path
     places = ", ".join(str(path) for path in tried)
     raise ConfigurationError(
-        f"no configuration found (tried {places}); name one with --config, or make one with `responder init`"
+        f"no configuration found (tried {places}); name one with --config, or begin with a copy of config.example.toml"
     )
 
 
 def _may_be_read(path: Path) -> bool:
-    """Tell whether a file is there; one that is out of reach counts, so that reading it says so."""
+    """Tell whether a file is there; one that is out of reach counts, so that reading it says so.
+
+    In a folder that may not be entered (a service's user in somebody's home) there is none of ours.
+    """
     try:
         return path.is_file()
     except PermissionError:
-        return True
+        return path.is_absolute()
     except OSError:
         return False
 

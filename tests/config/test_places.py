@@ -58,19 +58,19 @@ def test_without_a_file_the_places_tried_are_told(tmp_path: Path, monkeypatch: p
     assert str(caught.value) == (
         "no configuration found (tried /nowhere/config.toml, config.toml, "
         f"{tmp_path}/.config/responder/config.toml, {tmp_path}/etc/config.toml); "
-        "name one with --config, or make one with `responder init`"
+        "name one with --config, or begin with a copy of config.example.toml"
     )
 
 
 def test_a_file_out_of_reach_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory that may not be searched is no reason to say that there is no configuration."""
+    """A known place that may not be searched is no reason to say that there is no configuration; a strange folder is."""
     monkeypatch.chdir(tmp_path)
 
     def refuse(path: Path) -> bool:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "is_file", refuse)
-    assert find(None, {}) == Path("config.toml")
+    assert find(None, {}) == Path("/etc/responder/config.toml")
 
 
 def test_the_state_has_its_order_too(tmp_path: Path) -> None:

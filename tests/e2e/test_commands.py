@@ -103,12 +103,12 @@ def test_explain_says_every_rule_and_every_step(tmp_path: Path) -> None:
     ("words", "status", "said"),
     [
         (["explain"], 64, "name one thing"),
-        (["explain", "nothing.eml"], 78, "no such file"),
+        (["explain", "nothing.eml"], 64, "no such file"),
         (["run", "--at", "now"], 64, "--at goes with --dry-run"),
         (["rnu"], 64, "rnu"),
-        (["status"], 78, "no ledger at"),
-        (["explain", "--from", "x", "--at", "gibberish o'clock"], 78, "is no time I know"),
-        (["explain", "--from", "not an address"], 78, "not an e-mail address"),
+        (["status"], 1, "it has never run here"),
+        (["explain", "--from", "x", "--at", "gibberish o'clock"], 64, "is no time I know"),
+        (["explain", "--from", "not an address"], 64, "not an e-mail address"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else None,
 )
@@ -118,7 +118,7 @@ def test_wrong_words_get_a_sentence_and_a_status(words: list[str], status: int, 
         words = [*words, "--config", str(EXAMPLE)]
     told = responder(*words, home=tmp_path)
     assert told.returncode == status, told.stderr
-    assert said in told.stderr
+    assert said in told.stderr + told.stdout
     assert "Traceback" not in told.stderr
 
 
@@ -151,6 +151,18 @@ async def test_check_and_dry_run_change_nothing(scene: Scene, tmp_path: Path) ->
     assert not (tmp_path / "none").exists()
     assert scene.dovecot.doveadm("fetch", "-u", scene.user, "uid flags mailbox", "all") == before
     assert scene.replies() == []
+
+
+@pytest.mark.server
+async def test_status_sees_the_ledger_while_the_file_is_bad(scene: Scene, tmp_path: Path) -> None:
+    """With errors in the file on disk, status still tells of the ledger, and names every error."""
+    await scene.run()
+    scene.config.write_text(scene.config.read_text() + "\n[nonsense]\n")
+    told = responder("status", "--config", str(scene.config), "--state", str(scene.state), home=tmp_path)
+    assert told.returncode == 1
+    assert "nonsense" in told.stdout
+    assert "stay in force" in told.stdout
+    assert "last looked at" in told.stdout
 
 
 @pytest.mark.server
