@@ -123,10 +123,13 @@ class Carrier:
             await self._ledger.advance(receipts=receipts)
         self.next_at = now_at
 
+    def is_due(self) -> bool:
+        """Tell whether something planned waits to be done now."""
+        return self.next_at is not None and self.next_at <= self._clock.now()
+
     async def retry(self) -> None:
         """Do what is planned and whose time has come."""
-        now_at = self._clock.now()
-        if self.next_at is None or self.next_at > now_at:
+        if not self.is_due():
             return
         self.next_at = None
         effects = await self._ledger.unfinished(self._mailbox.name)

@@ -141,7 +141,9 @@ class Engine:
             inbox, uids = await self.mailbox.scan(self._known_state().next_uid)
         await self._take_in_all(uids)
         await self._decide_ripe()
-        await self._carrier.retry()
+        if self._carrier.is_due():
+            await self._read_sent()  # the owner may have answered since
+            await self._carrier.retry()
         return self._next_at()
 
     @property

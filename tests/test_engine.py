@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from responder.adapters.ledger import SqliteLedger
+from responder.adapters.outbox import SmtpOutbox
 from responder.core.facts import HEADER_FIELDS
 from responder.engine import Engine, Rules
 from responder.errors import TemporaryError
-from tests.core.build import at, policy, replies
+from tests.core.build import at, policy, replies, term
 from tests.e2e.clocks import FixedClock
 from tests.e2e.scene import letter
 from tests.fakes.mail_server import FakeServer
@@ -21,8 +23,9 @@ from tests.fakes.outbox import FakeOutbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from datetime import datetime
 
-    from responder.core.model import FileMessage, Policy
+    from responder.core.model import FileMessage, Message, Policy
 
 EVENING = at("2026-11-27 20:00")
 
@@ -201,3 +204,121 @@ async def test_odd_mail_is_visible_and_stops_nobody(world: World, monkeypatch: p
     assert [reply.recipient for reply in world.outbox.sent] == ["ivan@vostok.example"]
     reasons = {row.entry.address: row.entry.reason for row in await world.ledger.decided(last=9)}
     assert reasons["odd@vostok.example"] == "unreadable"
+
+
+async def test_a_reply_put_off_is_judged_again(world: World) -> None:
+    """What was put off does not leave any more once the owner has answered, switched off, or it says a past hour."""
+    engine = world.engine()
+    await engine.begin()
+    for sender, change in (("ivan@vostok.example", "answered"), ("kolya@vostok.example", "off")):
+        world.outbox.unreachable = True
+        world.arrive(sender)
+        await engine.round()
+        world.outbox.unreachable = False
+        world.clock.at += timedelta(minutes=3)
+        if change == "answered":
+            answer = letter("anna@example.com", "by hand", headers={"To": sender}, return_path=None)
+            world.server.deliver(answer, world.clock.at - timedelta(minutes=1), folder="Sent")
+            world.arrive("olga@vostok.example")
+        else:
+            world.rules.policy = policy(replies=replies(grace=timedelta(0), copy="none", mode="off"))
+        await engine.round()
+        assert world.outbox.sent == [], change
+        assert (await world.ledger.summary(world.clock.at)).planned == 0
+
+
+async def test_a_past_hour_is_never_promised(world: World) -> None:
+    """Mail that was due before it could be answered gets no reply; nor does mail that comes from the future."""
+    world.rules.policy = policy(replies=replies(grace=timedelta(0), copy="none"), response=term("2 hours"))
+    engine = world.engine()
+    await engine.begin()
+    world.server.deliver(letter("ivan@vostok.example", "three hours old"), EVENING)
+    world.server.deliver(letter("kolya@vostok.example", "of tomorrow"), EVENING + timedelta(days=1))
+    world.clock.at = EVENING + timedelta(hours=3)
+    await engine.round()
+    assert world.outbox.sent == []
+    assert [row.entry.reason for row in await world.ledger.decided(last=9)] == ["no-due-time"] * 2
+
+
+async def test_tags_do_not_make_several_persons(world: World) -> None:
+    """A sender who writes under ever new +tags is told once in a closed period."""
+    engine = world.engine()
+    await engine.begin()
+    for number in range(4):
+        world.arrive(f"ticket+{number}@vostok.example")
+        world.clock.at += timedelta(minutes=1)
+        await engine.round()
+    assert len(world.outbox.sent) == 1
+
+
+async def test_a_word_to_anybody_of_the_client_is_a_conversation(world: World) -> None:
+    """Who of the client's people the owner wrote to does not matter: they are in conversation."""
+    answer = letter("anna@example.com", "by hand", headers={"To": "petr@vostok.example"}, return_path=None)
+    world.server.deliver(answer, EVENING - timedelta(minutes=5), folder="Sent")
+    engine = world.engine()
+    await engine.begin()
+    world.arrive("ivan@vostok.example")
+    await engine.round()
+    assert world.outbox.sent == []
+
+
+class DeafMailbox(FakeMailbox):
+    """A mailbox whose server hangs up whenever one certain message is to be shown."""
+
+    poisoned: int = 0
+
+    async def fetch(self, uids: Sequence[int]) -> Sequence[Message]:
+        """Fetch, unless the poison is among them."""
+        if self.poisoned in uids:
+            raise TemporaryError("the server hung up")
+        return await super().fetch(uids)
+
+
+async def test_a_message_that_cannot_be_shown_does_not_stop_the_others(world: World) -> None:
+    """One message that the server cannot show is given up and visible; those around it are answered."""
+    mailbox = DeafMailbox(world.server, header_fields=HEADER_FIELDS)
+    world.mailbox = mailbox
+    engine = world.engine()
+    await engine.begin()
+    world.arrive(*(f"p{number}@vostok.example" for number in range(7)))
+    mailbox.poisoned = 4
+    for _ in range(20):
+        try:
+            await engine.begin()
+            await engine.round()
+        except TemporaryError:
+            continue
+        break
+    else:
+        pytest.fail("the poison stops every round")
+    assert len(world.outbox.sent) == 6
+    reasons = [row.entry.reason for row in await world.ledger.decided(last=9)]
+    assert sorted(reasons) == ["full"] * 6 + ["unreadable"]
+
+
+async def test_a_slow_server_cannot_make_a_reply_late() -> None:
+    """When the opening passes while the server takes its time, the text does not leave."""
+    from tests.servers.outboxes import make_reply  # noqa: PLC0415
+    from tests.servers.smtp import SmtpSink  # noqa: PLC0415
+
+    clock = FixedClock(EVENING)
+
+    def late(at_: datetime) -> bool:
+        clock.at += timedelta(hours=20)  # each question to the server lasts for ever
+        return at_ <= clock.at
+
+    async with SmtpSink() as sink:
+        outbox = SmtpOutbox(
+            host="127.0.0.1",
+            port=sink.port,
+            security="none",
+            username="anna",
+            password=lambda: "secret",
+            empty_envelope=False,
+            late=late,
+        )
+        reply = replace(make_reply("ivan@vostok.example"), not_after=EVENING + timedelta(hours=1))
+        (sent,) = await outbox.send([reply])
+        await outbox.close()
+        assert sent.outcome == "expired"
+        assert sink.mails == []

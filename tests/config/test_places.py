@@ -63,7 +63,7 @@ def test_without_a_file_the_places_tried_are_told(tmp_path: Path, monkeypatch: p
 
 
 def test_a_file_out_of_reach_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A known place that may not be searched is no reason to say that there is no configuration; a strange folder is."""
+    """A known place that may not be searched is no reason to say that there is none; a strange folder is."""
     monkeypatch.chdir(tmp_path)
 
     def refuse(path: Path) -> bool:
