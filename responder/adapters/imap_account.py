@@ -6,6 +6,7 @@ Promises the rooms of the mailbox that nothing of the library's, the sockets' or
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -50,10 +51,14 @@ def translated(account: Account, doing: str) -> Generator[None]:
             f"{account}: {doing}: its certificate is not trusted ({error.verify_message}); nothing was sent. "
             "Compare the host in the configuration with the certificate, or ask the provider"
         ) from error
+    except socket.gaierror as error:
+        raise TemporaryError(f"{account}: there is no host of that name, or no network") from error
+    except ConnectionRefusedError as error:
+        raise TemporaryError(f"{account}: nobody listens there; compare host and port with your provider's") from error
     except TimeoutError as error:
-        raise TemporaryError(f"{account}: {doing}: no answer in time; connecting anew") from error
+        raise TemporaryError(f"{account}: {doing}: no answer in time") from error
     except (IMAPClientError, OSError, EOFError, ValueError, LookupError) as error:
         words = readable(str(error)) or type(error).__name__
-        raise TemporaryError(
-            f"{account}: {doing}: {words}; connecting anew", retry_after=asked_to_wait(str(error))
-        ) from error
+        if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+            words = 'this port does not begin with TLS: use port 993, or security = "starttls"'
+        raise TemporaryError(f"{account}: {doing}: {words}", retry_after=asked_to_wait(str(error))) from error

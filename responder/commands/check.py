@@ -121,7 +121,7 @@ async def _ask_servers(console: Console, here: place.Place) -> int:
         try:
             await _ask_imap(console, here, settings)
         except ResponderError as error:
-            console.print(f"[red]IMAP[/red] {error}", soft_wrap=True)
+            console.print(f"[red]{error}[/red]", soft_wrap=True)
             troubles.append(str(error))
         outbox = build_outbox(settings, here.loaded, os.environ)
         try:
@@ -132,7 +132,7 @@ async def _ask_servers(console: Console, here: place.Place) -> int:
             console.print(f"  encryption: {offers['tls']}")
             console.print(f"  bounces of our replies can be declined (DSN): {offers['dsn']}")
         except ResponderError as error:
-            console.print(f"[red]SMTP[/red] {error}", soft_wrap=True)
+            console.print(f"[red]{error}[/red]", soft_wrap=True)
             troubles.append(str(error))
         finally:
             await outbox.close()

@@ -27,9 +27,11 @@ _TOML_WORDS = (
     ("Cannot mutate immutable namespace", "a table in braces cannot be added to"),
     ("Expected '=' after a key", "a key must be followed by ="),
     ("Expected newline or end of document after a statement", "only one key on a line"),
-    ("Invalid value", "no value that TOML knows: text stands in quotes"),
-    ("Invalid statement", "neither a key nor a table"),
+    ("Invalid value", 'no value that TOML knows: text stands in straight quotes "…"'),
+    ("Invalid statement", "neither a key nor a table; keys in other letters than a-z stand in quotes"),
     ("Unclosed array", "a list lacks its closing bracket"),
+    ("Illegal character '\\n'", "the text that begins here lacks its closing quotes"),
+    ("Cannot declare", "the same table stands twice"),
     ("Unterminated string", "a text lacks its closing quotes"),
 )
 

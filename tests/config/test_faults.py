@@ -88,7 +88,7 @@ def test_ten_faults_in_two_files_are_ten_lines(desk: Desk) -> None:
         ("[owner]\nname Anna\n", ":2: is not valid TOML: a key must be followed by = (column 6)"),
         (
             "[owner]\nname = Anna\n",
-            ":2: is not valid TOML: no value that TOML knows: text stands in quotes (column 8)",
+            ':2: is not valid TOML: no value that TOML knows: text stands in straight quotes "…" (column 8)',
         ),
         ('a = ["x",\n"y"\n\n', ":2: is not valid TOML: a list lacks its closing bracket"),
         ("a = 1" + "0" * 5000, ":1: is not valid TOML: "),
