@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import sys
 from typing import TextIO, cast
@@ -25,10 +26,16 @@ class _Unbreakable:
             sys.stderr.flush()
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
+
+
+def _as_json(event: object, **_: object) -> str:
+    return _ENCODER.encode(event)
+
+
 def configure(*, verbose: bool = False) -> None:
     """Set structlog up. Control characters never reach the terminal or the journal raw: both renderers escape."""
     processors: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
     ]
     if sys.stderr.isatty():
@@ -41,7 +48,7 @@ def configure(*, verbose: bool = False) -> None:
         processors += [
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            structlog.processors.JSONRenderer(serializer=_as_json),
         ]
     structlog.configure(
         processors=processors,

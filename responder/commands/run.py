@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,10 @@ def run(config_path: Path | None, state_path: Path | None, *, once: bool, verbos
     logs.configure(verbose=verbose)
     for warning in here.loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
+
+    # What was imported stays: the collector need not walk it again and again (measured: 5 % of a backlog's time).
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
     async def go() -> None:
         daemon = Daemon(here.loaded, state=here.state, clock=SystemClock(), environ=os.environ)
