@@ -86,7 +86,7 @@ class Carrier:
         clock: Clock,
         alert: Callable[[str], Awaitable[None]],
         copies: Callable[[], bool],
-        objection: Callable[[SendReply], Awaitable[str]],
+        objection: Callable[[SendReply | SaveDraft], Awaitable[str]],
         alive: Callable[[], None],
     ) -> None:
         self._mailbox = mailbox
@@ -128,9 +128,7 @@ class Carrier:
         return self.next_at is not None and self.next_at <= self._clock.now()
 
     async def retry(self) -> None:
-        """Do what is planned and whose time has come."""
-        if not self.is_due():
-            return
+        """Do what is planned, once its time has come."""
         self.next_at = None
         effects = await self._ledger.unfinished(self._mailbox.name)
         await self.carry_out(await self._still_wanted(effects))
@@ -140,7 +138,7 @@ class Carrier:
         wanted: list[StoredEffect] = []
         receipts: list[Receipt] = []
         for stored in sorted(effects, key=lambda one: one.tries):
-            why = await self._objection(stored.effect) if isinstance(stored.effect, SendReply) else ""
+            why = await self._objection(stored.effect) if isinstance(stored.effect, SendReply | SaveDraft) else ""
             if why:
                 receipts.append(_receipt(stored, Outcome.EXPIRED, self._clock.now(), why))
             else:

@@ -78,7 +78,6 @@ def check(config_path: Path | None, *, offline: bool) -> None:
 @click.option("--once", is_flag=True, help="Handle what is there and exit; mail younger than the grace time waits.")
 @click.option("--dry-run", is_flag=True, help="Decide and print; touch nothing.")
 @_AT
-@click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def run_daemon(
     config_path: Path | None,
     state_path: Path | None,
@@ -86,7 +85,6 @@ def run_daemon(
     *,
     once: bool,
     dry_run: bool,
-    verbose: bool,
 ) -> None:
     """Watch the mailboxes: the daemon."""
     from responder.commands import run as room  # noqa: PLC0415
@@ -95,7 +93,7 @@ def run_daemon(
         raise click.UsageError("--at goes with --dry-run")
     if dry_run:
         sys.exit(room.dry_run(config_path, state_path, at_words))
-    sys.exit(room.run(config_path, state_path, once=once, verbose=verbose))
+    sys.exit(room.run(config_path, state_path, once=once))
 
 
 @main.command(

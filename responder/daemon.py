@@ -147,6 +147,9 @@ class Daemon:
                     await self._begin(line)
                     await line.engine.round()
                     await self._note(line, force=True)
+                    await self._tell_trouble(line, line.engine.trouble)
+                    if line.engine.trouble:
+                        errors.append(ConfigurationError(line.engine.trouble))
                 except ResponderError as error:
                     errors.append(error)
                 finally:
@@ -260,8 +263,8 @@ class Daemon:
 
     async def _begin(self, line: Line) -> None:
         left_alone = await line.engine.begin()
-        if left_alone:
-            log.info("first start: older messages are left alone for good", mailbox=line.name, messages=left_alone)
+        if left_alone is not None:
+            log.info("first start: older messages are left alone; from now on", mailbox=line.name, older=left_alone)
         profile = line.mailbox.profile
         log.info(
             "mailbox open",
@@ -388,9 +391,8 @@ class Daemon:
         if interval is None:
             return
         while True:
-            longest = STUCK_AFTER
             now = time.monotonic()
-            stuck = [line.name for line in self._lines.values() if now - line.moved > longest]
+            stuck = [line.name for line in self._lines.values() if now - line.moved > STUCK_AFTER]
             if stuck:
                 log.error("stuck: the watchdog is not fed", mailboxes=stuck)
             else:

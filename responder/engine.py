@@ -16,9 +16,9 @@ import structlog
 from responder.carry import MOST_TRIES, Carrier
 from responder.core import facts as facts_room
 from responder.core import hours
-from responder.core.decide import decide, decide_all
+from responder.core.decide import decide_all
 from responder.core.facts import Identity
-from responder.core.model import Case, Facts, MessageKey, Plan, Reason, ReplyKind, Verdict
+from responder.core.model import Case, Facts, MessageKey, Reason, ReplyKind, SaveDraft, Step, Verdict
 from responder.core.plan import breaker_alert, make_plan
 from responder.entries import (
     Assessed,
@@ -27,12 +27,13 @@ from responder.entries import (
     is_answered,
     log_verdict,
     make_entry,
+    make_question,
     owner_message,
     unjudged,
     unseen,
 )
 from responder.errors import TemporaryError
-from responder.ports import Decision, HistoryQuestion, LedgerEntry, MailboxState, OwnerMessage
+from responder.ports import Decision, LedgerEntry, MailboxState, OwnerMessage
 
 if TYPE_CHECKING:
     import asyncio
@@ -112,15 +113,15 @@ class Engine:
 
     # ------------------------------------------------------------------------------------- a session
 
-    async def begin(self) -> int:
+    async def begin(self) -> int | None:
         """Connect, set the baseline at the first start, and finish what an earlier run left undone.
 
-        Returns how many older messages the first start leaves alone; 0 at every later start.
+        Returns how many older messages the first start leaves alone; None at every later start.
         """
         inbox = await self.mailbox.open()
         name = self.mailbox.name
         state = await self._ledger.mailbox(name)
-        left_alone = 0
+        left_alone: int | None = None
         if state is None:
             state = baseline(name, inbox, self._clock.now())
             await self._ledger.save_mailbox(state)
@@ -134,6 +135,9 @@ class Engine:
 
     async def round(self) -> datetime | None:
         """Take in new mail, decide what is ripe, carry it out; return when to look again, None for "at news"."""
+        if self._carrier.is_due():
+            await self._read_sent()  # the owner may have answered since
+            await self._carrier.retry()
         state = self._known_state()
         inbox, uids = await self.mailbox.scan(state.next_uid)
         if inbox.uidvalidity != state.uidvalidity:
@@ -141,9 +145,6 @@ class Engine:
             inbox, uids = await self.mailbox.scan(self._known_state().next_uid)
         await self._take_in_all(uids)
         await self._decide_ripe()
-        if self._carrier.is_due():
-            await self._read_sent()  # the owner may have answered since
-            await self._carrier.retry()
         return self._next_at()
 
     @property
@@ -230,7 +231,7 @@ class Engine:
             seen.add(facts.fingerprint)
             sighted.append((message, facts, make_entry(message, facts, known, now_at), decided))
         sighted.sort(key=lambda one: (one[2].arrived_at, one[2].key.uid))
-        questions = [_question(policy, facts, entry.arrived_at) for _, facts, entry, _ in sighted]
+        questions = [make_question(policy, facts, entry.arrived_at) for _, facts, entry, _ in sighted]
         histories = await self._ledger.histories(questions, now_at)
         baseline = self._state.baseline_uid if self._state is not None and not fresh else 0
         cases = [
@@ -259,12 +260,13 @@ class Engine:
         policy = self.rules.policy
         try:
             plan = make_plan(case, verdict, policy, self._identity)
-        except Exception as error:  # one odd message must not stop the others
-            log.exception("no reply could be written", fingerprint=entry.fingerprint[:12])
-            odd = f"its reply could not be written ({type(error).__name__})"
-            case = replace(case, facts=replace(case.facts, client="", unreadable=odd))
-            verdict = decide(case, policy)
-            plan = Plan()
+        except Exception as error:  # noqa: BLE001 - one odd message must not stop the others
+            log.error(  # noqa: TRY400 - no traceback: it would bear the address
+                "no reply could be written", error=type(error).__name__, fingerprint=entry.fingerprint[:12]
+            )
+            odd = Step(rule="written", held=False, detail=f"the reply could not be written: {error}")
+            verdict = replace(verdict, reply=ReplyKind.NONE, trail=(*verdict.trail, odd))
+            plan = make_plan(case, verdict, policy, self._identity)
         return Assessed(message=message, entry=entry, facts=case.facts, case=case, verdict=verdict, plan=plan)
 
     def _read_headers(self, messages: Iterable[Message]) -> list[tuple[Message, Facts]]:
@@ -403,19 +405,21 @@ class Engine:
             for item in decided
             if item.verdict.reason is not Reason.SEEN_BEFORE
         ]
-        tripped = any(
-            item.verdict.reason is Reason.LIMIT and item.case.history.last_hour >= policy.replies.limits.per_hour
+        hourly = {
+            item.facts.fingerprint
             for item in decided
-        )
-        if tripped:
+            if item.verdict.reason is Reason.LIMIT and item.case.history.last_hour >= policy.replies.limits.per_hour
+        }
+        place = next((n for n, one in enumerate(decisions) if one.facts.fingerprint in hourly), None)
+        if place is not None:
             calendar = hours.calendar(policy, "")
             until_at = calendar.next_change(now_at)
             if calendar.why_open(now_at):  # a client's own hours: the owner's next opening comes after the closing
                 until_at = calendar.next_change(until_at)
             if await self._ledger.trip_breaker(until_at):
-                last = decisions[-1]
-                effects: tuple[Effect, ...] = (*last.effects, breaker_alert(until_at, policy))
-                decisions[-1] = replace(last, effects=effects)
+                stopped = decisions[place]
+                effects: tuple[Effect, ...] = (*stopped.effects, breaker_alert(until_at, policy))
+                decisions[place] = replace(stopped, effects=effects)
         effects_stored = await self._ledger.record(state=state, waiting=waiting, decisions=decisions, now_at=now_at)
         own = [owner_message(item) for item in decided if item.verdict.reason is Reason.OWN]
         if own:
@@ -469,7 +473,7 @@ class Engine:
             self._waiting.pop(entry.fingerprint, None)
         await self._carrier.carry_out(effects)
 
-    async def _objection(self, reply: SendReply) -> str:
+    async def _objection(self, reply: SendReply | SaveDraft) -> str:
         """Judge a reply again that was planned a while ago: say why it should not leave any more, or ""."""
         policy, now_at = self.rules.policy, self._clock.now()
         entry = (await self._ledger.known([reply.fingerprint])).get(reply.fingerprint)
@@ -482,14 +486,16 @@ class Engine:
             address=reply.address,
             client=reply.client,
         )
-        (history,) = await self._ledger.histories([_question(policy, facts, entry.arrived_at)], now_at)
+        (history,) = await self._ledger.histories([make_question(policy, facts, entry.arrived_at)], now_at)
         calendar = hours.calendar(policy, reply.client)
         period = calendar.closed_period(now_at)
         for held, why in (
-            (policy.replies.mode != "send", "replies.mode has changed"),
+            (policy.replies.mode != ("draft" if isinstance(reply, SaveDraft) else "send"), "replies.mode has changed"),
             (client is not None and not client.auto_reply, "the client wants no automatic replies"),
             (period is None or period.ends_at != reply.period_ends_at, "it speaks of another opening"),
             (history.answered_at is not None, "the owner has answered"),
+            (history.owed_since is not None, "a promise to this client is late"),
+            (history.breaker_until is not None and history.breaker_until > now_at, "the breaker is open"),
             (history.suspended_until is not None and history.suspended_until > now_at, "a reply to it bounced"),
             (now_at - entry.arrived_at > policy.replies.max_age, "older than replies.max_age"),
             (reply.due_at <= now_at, "the time it speaks of has passed"),
@@ -535,15 +541,3 @@ class Engine:
             self._state = replace(state, sent=cursor)
             await self._ledger.owner_wrote(wrote, self._state)
         return frozenset(ours)
-
-
-def _question(policy: Policy, facts: Facts, arrived_at: datetime) -> HistoryQuestion:
-    """Return what the ledger is asked about one message."""
-    client = policy.client(facts.client) if facts.client else None
-    return HistoryQuestion(
-        facts=facts,
-        arrived_at=arrived_at,
-        conversing_since=arrived_at - policy.replies.conversing,
-        addresses=client.addresses if client is not None else frozenset(),
-        domains=client.domains if client is not None else frozenset(),
-    )

@@ -11,12 +11,12 @@ import structlog
 from responder.core import facts as facts_room
 from responder.core.decide import NOWHERE
 from responder.core.model import Facts, Reason, ReplyKind, Step, Verdict
-from responder.ports import Decision, LedgerEntry, MailboxState, OwnerMessage
+from responder.ports import Decision, HistoryQuestion, LedgerEntry, MailboxState, OwnerMessage
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from responder.core.model import Case, Message, MessageKey, Plan
+    from responder.core.model import Case, Message, MessageKey, Plan, Policy
     from responder.ports import InboxState
 
 #: An INTERNALDATE before it is no date: the protocol is not so old.
@@ -142,5 +142,18 @@ def log_verdict(mailbox: str, item: Assessed) -> None:
         sender=shorten(item.facts.address),
         due_at=verdict.due.due_at.isoformat() if verdict.due is not None else None,
         window=window.opens_at.isoformat() if verdict.file and window is not None else None,
+        quirk="the structure was not understood" if item.facts.quirk else None,
         fingerprint=item.facts.fingerprint[:12],
+    )
+
+
+def make_question(policy: Policy, facts: Facts, arrived_at: datetime) -> HistoryQuestion:
+    """Return what the ledger is asked about one message."""
+    client = policy.client(facts.client) if facts.client else None
+    return HistoryQuestion(
+        facts=facts,
+        arrived_at=arrived_at,
+        conversing_since=arrived_at - policy.replies.conversing,
+        addresses=client.addresses if client is not None else frozenset(),
+        domains=client.domains if client is not None else frozenset(),
     )

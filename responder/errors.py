@@ -1,7 +1,7 @@
 """What failed, sorted by what to do about it.
 
 Adapters translate their library's errors into these at the edge; the engine and the daemon only ever
-ask which of the four it is. Every message says what was tried, where, and what to do.
+ask which of the three it is. Every message says what was tried, where, and what to do.
 """
 
 
@@ -28,7 +28,3 @@ class TemporaryError(ResponderError):
 
 class PermanentError(ResponderError):
     """A definite no. Trying again would get the same answer."""
-
-
-class InDoubtError(ResponderError):
-    """It may have happened or not, and cannot be found out. Never repeat it; show it to the owner."""

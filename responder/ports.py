@@ -126,10 +126,6 @@ class Mailbox(Protocol):
         """Return the first ``octets`` of each raw body, and its structure; vanished UIDs are left out."""
         ...
 
-    async def whole(self, uid: int) -> bytes | None:
-        """Return a whole message without marking it read (for ``explain``); None if it vanished."""
-        ...
-
     async def find(self, message_id: str) -> int | None:
         """Return the UID in INBOX of the newest message with that Message-ID among the last 5000, None if none."""
         ...
@@ -443,7 +439,7 @@ class Ledger(Protocol):
 
 
 class Clock(Protocol):
-    """Time. Wall-clock for hours and promises, a steady one for time-outs."""
+    """Time, for hours and promises. Time-outs are the adapters' own and run on the monotonic clock."""
 
     def now(self) -> datetime:
         """Return the present instant, aware, in UTC."""

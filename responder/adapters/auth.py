@@ -66,15 +66,23 @@ def _checked(secret: str, where: str) -> str:
     return secret
 
 
+def _is_there(path: Path) -> bool:
+    """Tell whether a file is there; one that may not be looked at counts, so that reading it says so."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True
+
+
 def _credential(name: str, config_directory: Path, environ: Mapping[str, str]) -> str:
     where = f'credential = "{name}"'
     if name in {"", ".", ".."} or "/" in name or "\0" in name:
         raise ConfigurationError(f"password: {where}: a credential's name is a plain file name")
     beside = config_directory / "credentials" / name
     given = environ.get("CREDENTIALS_DIRECTORY")
-    if given and (Path(given) / name).exists():
+    if given and _is_there(Path(given) / name):
         return _read(Path(given) / name, where)  # systemd made it for us alone: its mode is not ours to judge
-    if not beside.exists():
+    if not _is_there(beside):
         places = f"{Path(given) / name} nor {beside}" if given else f"$CREDENTIALS_DIRECTORY (not set) nor {beside}"
         raise ConfigurationError(
             f"password: {where}: neither {places} exists; write the password into {beside} (chmod 600), "

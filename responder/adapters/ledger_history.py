@@ -26,6 +26,8 @@ _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
 #: No mail is judged by a closed period that ended longer ago: ``replies.max_age`` is hours, an outage days.
 _TOLD_FOR = 60 * _DAY
+#: A promise that went late longer ago was kept by a call, or forgotten by both: it silences nobody any more.
+_OWED_FOR = 30 * _DAY
 #: The owner's messages bear on mail that is decided after them; no outage is longer than this.
 _OWNER_MESSAGES_FOR = 40 * _DAY
 
@@ -129,7 +131,7 @@ def histories(
             (now, addresses),
         )
     }
-    owed = _owed(connection, questions, addresses, now)
+    owed = _owed(connection, questions, now)
     since = min(min(question.conversing_since, question.arrived_at) for question in questions)
     evidence = _Evidence(owner_messages(connection, to_micros(since)))
     nobody_told: frozenset[datetime] = frozenset()
@@ -149,7 +151,7 @@ def histories(
                 last_day=replies.last_day,
                 breaker_until=breaker_until,
                 suspended_until=suspended.get(address),
-                owed_since=owed.get((facts.client, "" if facts.client else address)),
+                owed_since=owed.get(facts.client),
             )
         )
     return result
@@ -197,23 +199,17 @@ def _replies(connection: sqlite3.Connection, addresses: Sequence[str], now: int)
     )
 
 
-def _owed(
-    connection: sqlite3.Connection, questions: Sequence[HistoryQuestion], addresses: str, now: int
-) -> dict[tuple[str, str], datetime]:
-    """Return the oldest late promise by client, and for strangers by ("", address)."""
+def _owed(connection: sqlite3.Connection, questions: Sequence[HistoryQuestion], now: int) -> dict[str, datetime]:
+    """Return each client's oldest promise that is late, of those that went late not long ago."""
     clients = to_json(list({question.facts.client for question in questions if question.facts.client}))
     rows = connection.execute(
-        """SELECT client, '', min(due_at) FROM promises
-            WHERE state = 'open' AND due_at < :now AND client IN (SELECT value FROM json_each(:clients))
-            GROUP BY client
-        UNION ALL
-        SELECT '', address, min(due_at) FROM promises
-            WHERE state = 'open' AND due_at < :now AND client = ''
-            AND address IN (SELECT value FROM json_each(:addresses))
-            GROUP BY address""",
-        {"now": now, "clients": clients, "addresses": addresses},
+        """SELECT client, min(due_at) FROM promises
+            WHERE state = 'open' AND due_at < :now AND due_at > :since
+            AND client IN (SELECT value FROM json_each(:clients))
+            GROUP BY client""",
+        {"now": now, "since": now - _OWED_FOR, "clients": clients},
     )
-    return {(client, address): from_micros(due) for client, address, due in rows}
+    return {client: from_micros(due) for client, due in rows}
 
 
 # ---------------------------------------------------------------------------------------- evidence

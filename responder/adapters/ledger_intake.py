@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from responder.core.model import Effect, Receipt
     from responder.ports import Decision, LedgerEntry
 
-#: PRODUCT's rule for an address whose delivery report says *failed*.
+#: An address whose delivery report says *failed* is left alone for so long.
 _SUSPENDED_FOR = timedelta(days=30)
 
 _WAITING = """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from responder.adapters.alarm import Alarm, readable_within
 from responder.adapters.imap_account import Account, translated
 from responder.adapters.imap_answers import header_item, is_message
-from responder.adapters.imap_folders import WHOLE, Folders
+from responder.adapters.imap_folders import Folders
 from responder.adapters.imap_session import ImapSession
 from responder.core.model import Body, Message, MessageKey
 from responder.errors import PermanentError, TemporaryError
@@ -221,15 +221,6 @@ class ImapMailbox:
             return {uid: Body(beginning=one.data or b"", parts=parts.get(uid)) for uid, one in texts.items()}
 
         return await self._do("reading bodies", work)
-
-    async def whole(self, uid: int) -> bytes | None:
-        """Return a whole message without marking it read (for ``explain``); None if it vanished."""
-
-        def work(folders: Folders) -> bytes | None:
-            found = folders.session.messages([uid], WHOLE).get(uid)
-            return found.data if found else None
-
-        return await self._do("reading a message", work)
 
     async def find(self, message_id: str) -> int | None:
         """Return the UID in INBOX of the newest message with that Message-ID among the last 5000, None if none."""

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
@@ -46,7 +47,7 @@ def check(config_path: Path | None, *, offline: bool) -> int:
     for file in here.loaded.settings.files:
         console.print(f"read {file}: no errors")
     for warning in here.loaded.warnings:
-        console.print(f"[yellow]warning[/yellow] {warning}", soft_wrap=True)
+        console.print(f"[yellow]warning[/yellow] {escape(str(warning))}", soft_wrap=True)
     console.print(f"time zones: tzdata {_tz_version()}; holidays {version('holidays')}")
     console.print()
     _show_rules(console, policy, now_at)
@@ -85,7 +86,7 @@ def _show_rules(console: Console, policy: Policy, now_at: datetime) -> None:
     table.add_column("window")
     table.add_column("your clock")
     for client in policy.clients:
-        table.add_column(client.name)
+        table.add_column(escape(client.name))
     for window, _ in zip(calendar.windows(now_at), range(_NEXT_WINDOWS), strict=False):
         row = [window.key, f"{say_short(window.opens_at, zone)}–{window.closes_at.astimezone(zone):%H:%M}"]
         for client in policy.clients:
@@ -104,14 +105,14 @@ def _show_rules(console: Console, policy: Policy, now_at: datetime) -> None:
 
 def _show_samples(console: Console, policy: Policy, now_at: datetime) -> None:
     """Show the replies that each client would get for a plain message in the next closed period."""
-    calendar = hours.calendar(policy, "")
-    at = now_at if not calendar.why_open(now_at) else calendar.next_change(now_at) + timedelta(minutes=1)
     for client in policy.clients:
+        calendar = hours.calendar(policy, client.key)
+        at = now_at if not calendar.why_open(now_at) else calendar.next_change(now_at) + timedelta(minutes=1)
         for kind in (ReplyKind.FULL, ReplyKind.SHORT):
             text = sample_reply(policy, client.key, kind, at)
             title = f"{client.name}: {kind} reply to a message of {say_short(at, policy.owner.zone)}"
-            body = f"Subject: {text.subject}\n\n{text.body}" if text is not None else "open at that time: no reply"
-            console.print(Panel(body.rstrip(), title=title, title_align="left"))
+            body = f"Subject: {text.subject}\n\n{text.body}" if text is not None else "none: automatic replies are off"
+            console.print(Panel(escape(body.rstrip()), title=escape(title), title_align="left"))
 
 
 async def _ask_servers(console: Console, here: place.Place) -> int:
@@ -121,7 +122,7 @@ async def _ask_servers(console: Console, here: place.Place) -> int:
         try:
             await _ask_imap(console, here, settings)
         except ResponderError as error:
-            console.print(f"[red]{error}[/red]", soft_wrap=True)
+            console.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True)
             troubles.append(str(error))
         outbox = build_outbox(settings, here.loaded, os.environ)
         try:
@@ -132,7 +133,7 @@ async def _ask_servers(console: Console, here: place.Place) -> int:
             console.print(f"  encryption: {offers['tls']}")
             console.print(f"  bounces of our replies can be declined (DSN): {offers['dsn']}")
         except ResponderError as error:
-            console.print(f"[red]{error}[/red]", soft_wrap=True)
+            console.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True)
             troubles.append(str(error))
         finally:
             await outbox.close()
@@ -140,7 +141,7 @@ async def _ask_servers(console: Console, here: place.Place) -> int:
     if not troubles:
         console.print("[green]All is well.[/green]")
     for trouble in troubles:
-        console.print(f"[red]needs you:[/red] {trouble}", soft_wrap=True)
+        console.print(f"[red]needs you:[/red] {escape(trouble)}", soft_wrap=True)
     return 1 if troubles else 0
 
 
@@ -156,14 +157,15 @@ async def _ask_imap(console: Console, here: place.Place, settings: MailboxSettin
         console.print(f"  new mail: {'IDLE' if profile.idle else f'asked every {settings.poll.total_seconds():.0f} s'}")
         console.print(f"  filing: {_filing(move=profile.move, uidplus=profile.uidplus)}")
         console.print(
-            f"  folders: separator {profile.separator!r}, prefix {profile.prefix!r}, {len(profile.folders)} found"
+            f"  folders: separator {profile.separator!r}, prefix {profile.prefix!r}, {len(profile.folders)} found:"
         )
+        console.print(f"    {', '.join(profile.folders)}", markup=False)
         if profile.sent is None:
             console.print("  [yellow]no Sent folder was found: only weak evidence of your own answers is left[/yellow]")
         else:
             console.print(f"  your answers are read in {profile.sent}")
         console.print(f"  drafts: {profile.drafts or 'no folder yet; it is made when needed'}")
-        _, uids = await mailbox.scan(max(inbox.uidnext - _NEWEST * 4, 1))
+        _, uids = await mailbox.scan(1)
         messages = await mailbox.fetch(uids[-_NEWEST:])
         policy = here.loaded.policy
         identity = Identity(mailbox=settings.name, secret=b"check")

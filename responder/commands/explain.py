@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, cast
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
 from responder.adapters.clock import SystemClock
 from responder.adapters.ledger import SqliteLedger
 from responder.commands import place
-from responder.commands.sample import plain_facts
 from responder.commands.when import parse_when, say_when
 from responder.core import decide
 from responder.core import facts as facts_room
@@ -30,8 +30,8 @@ from responder.core.facts import Identity
 from responder.core.model import Case, Facts, FileMessage, History, Message, MessageKey, ReplyKind, Window
 from responder.core.plan import make_plan, reply_text
 from responder.engine import Engine, Rules
+from responder.entries import make_question
 from responder.errors import ConfigurationError, PermanentError, TemporaryError
-from responder.ports import HistoryQuestion
 from responder.premises import build_mailbox, build_outbox
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Explained:
     client: str | None
     topic: str | None
     text: str | None
+    subject: str | None
     message_id: str | None
     arrived_at: datetime
 
@@ -89,6 +90,7 @@ class Explained:
             "topic": self.topic,
             "trail": list(self.trail),
             "text": self.text,
+            "subject": self.subject,
             "message_id": self.message_id,
             "sender": self.facts.get("address"),
             "arrived_at": _iso(self.arrived_at),
@@ -135,7 +137,7 @@ def _read_file(what: str | None) -> bytes | None:
 
 
 async def _answer(here: place.Place, question: Question, at: datetime, raw: bytes | None) -> list[Explained]:
-    ledger: SqliteLedger | None = SqliteLedger.read(here.ledger) if here.ledger.exists() else None
+    ledger: SqliteLedger | None = SqliteLedger.read(here.ledger) if place.is_there(here.ledger) else None
     try:
         if raw is not None:
             return [await _explain_file(here, ledger or SqliteLedger.in_memory(), raw, at)]
@@ -166,13 +168,14 @@ def _from_row(row: DecidedRow) -> Explained:
         trail=row.trail,
         steps=row.steps,
         reason=row.entry.reason,
-        reply=row.reply or "none",
+        reply=_kind(row.reply or ReplyKind.NONE),
         due_at=row.due_at,
         window=row.window,
         folder=row.folder or None,
         client=row.entry.client or None,
         topic=row.topic or None,
         text=row.text or None,
+        subject=None,
         message_id=row.entry.message_id or None,
         arrived_at=row.entry.arrived_at,
     )
@@ -197,8 +200,7 @@ async def _explain_file(here: place.Place, ledger: Ledger, raw: bytes, at: datet
             (rules.name, facts_room.observe(message, policy, Identity(mailbox=rules.name, secret=_secret(here))))
         )
     name, facts = next((one for one in read if one[1].addressed), read[0])
-    question = HistoryQuestion(facts=facts, arrived_at=at, conversing_since=at - policy.replies.conversing)
-    (history,) = await ledger.histories([question], at)
+    (history,) = await ledger.histories([make_question(policy, facts, at)], at)
     return _judge(here, name, facts, history, at, "a message file")
 
 
@@ -222,12 +224,9 @@ async def _explain_sender(here: place.Place, ledger: Ledger | None, sender: str,
         flags=frozenset(),
     )
     facts = facts_room.observe(message, policy, Identity(mailbox=mailbox.name, secret=_secret(here)))
-    if facts.client:
-        facts = plain_facts(policy, facts.client, address)
     history = History()
     if ledger is not None:
-        question = HistoryQuestion(facts=facts, arrived_at=at, conversing_since=at - policy.replies.conversing)
-        (history,) = await ledger.histories([question], at)
+        (history,) = await ledger.histories([make_question(policy, facts, at)], at)
     return _judge(here, mailbox.name, facts, history, at, f"a plain message from {address}")
 
 
@@ -254,13 +253,14 @@ def _from_verdict(here: place.Place, case: Case, verdict: Verdict, title: str) -
         trail=[{"rule": step.rule, "held": step.held, "detail": step.detail} for step in verdict.trail],
         steps=verdict.due.steps if verdict.due is not None else (),
         reason=str(verdict.reason),
-        reply="short" if verdict.reply is ReplyKind.STRANGER else str(verdict.reply),
+        reply=_kind(verdict.reply),
         due_at=verdict.due.due_at if verdict.due is not None else None,
         window=verdict.placement.window,
         folder=folder,
         client=case.facts.client or None,
         topic=case.facts.topic or None,
-        text=f"Subject: {text.subject}\n\n{text.body}" if text is not None else None,
+        text=text.body if text is not None else None,
+        subject=text.subject if text is not None else None,
         message_id=case.facts.message_id or None,
         arrived_at=case.arrived_at,
     )
@@ -304,6 +304,11 @@ def _secret(here: place.Place) -> bytes:
         return b"no installation here"
 
 
+def _kind(reply: str) -> str:
+    """Name the reply as the documented form does: a stranger's is a short one."""
+    return "short" if reply == ReplyKind.STRANGER else str(reply)
+
+
 def _plain(value: object) -> str:
     """Say a fact in one line: ids side by side, instants in ISO 8601."""
     if isinstance(value, tuple):
@@ -315,26 +320,30 @@ def _plain(value: object) -> str:
 
 def _show(console: Console, one: Explained, policy: Policy) -> None:
     zone = policy.owner.zone
-    console.rule(one.title, align="left")
+    console.rule(escape(one.title), align="left")
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     table.add_row("arrived", say_when(one.arrived_at, zone))
     for name, value in one.facts.items():
-        table.add_row(name.replace("_", " "), value)
+        table.add_row(name.replace("_", " "), escape(value))
     console.print("[bold]Facts[/bold]")
     console.print(table)
     console.print("\n[bold]Rules, in order; the first that holds decides[/bold]")
     rules = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for step in one.trail:
-        rules.add_row("yes" if step["held"] else "no", str(step["rule"]), str(step["detail"]))
+        rules.add_row("yes" if step["held"] else "no", str(step["rule"]), escape(str(step["detail"])))
     console.print(rules)
-    console.print(f"\nReason: [bold]{one.reason}[/bold]; reply: {one.reply}; folder: {one.folder or 'stays in INBOX'}")
+    console.print(
+        f"\nReason: [bold]{one.reason}[/bold]; reply: {one.reply}; folder: {escape(one.folder or 'stays in INBOX')}"
+    )
     if one.due_at is not None:
         console.print(f"\n[bold]Due {say_when(one.due_at, zone)}[/bold]")
         for line in one.steps:
-            console.print(f"  {line}")
-        if one.client:
-            there = policy.client(one.client).zone
+            console.print(f"  {line}", markup=False)
+        client = next((each for each in policy.clients if each.key == one.client), None)
+        if client is not None:
+            there = client.zone
             console.print(f"  In the client's clock: {say_when(one.due_at, there)}.")
     if one.text is not None:
-        console.print(Panel(one.text.rstrip(), title="the reply", title_align="left"))
+        subject = f"Subject: {one.subject}\n\n" if one.subject else ""
+        console.print(Panel(escape(f"{subject}{one.text}".rstrip()), title="the reply", title_align="left"))
     console.print()

@@ -33,7 +33,7 @@ def _as_json(event: object, **_: object) -> str:
     return _ENCODER.encode(event)
 
 
-def configure(*, verbose: bool = False) -> None:
+def configure() -> None:
     """Set structlog up. Control characters never reach the terminal or the journal raw: both renderers escape."""
     processors: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -52,7 +52,7 @@ def configure(*, verbose: bool = False) -> None:
         ]
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", _Unbreakable())),
         cache_logger_on_first_use=True,
     )

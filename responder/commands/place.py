@@ -68,6 +68,16 @@ def _with_password(settings: MailboxSettings, loaded: Loaded) -> MailboxSettings
     return replace(settings, password=SecretRef(kind="inline", value=secret))
 
 
+def is_there(ledger: Path) -> bool:
+    """Tell whether there is a ledger; raises ConfigurationError where that may not even be asked."""
+    try:
+        return ledger.exists()
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"{ledger.parent}: it belongs to the service; type `sudo` before the command"
+        ) from error
+
+
 def make_state(state: Path) -> None:
     """Make the state directory, mode 0700, if it is not there."""
     try:

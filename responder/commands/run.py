@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from responder.adapters.clock import SystemClock
@@ -26,18 +27,21 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from responder.core.model import Message
     from responder.entries import Assessed
 
 #: So many of the newest messages are looked at by a dry run where no run has set a baseline yet.
 _NEWEST = 50
+#: And so many at most where one has.
+_MOST = 1000
 
 
-def run(config_path: Path | None, state_path: Path | None, *, once: bool, verbose: bool) -> int:
+def run(config_path: Path | None, state_path: Path | None, *, once: bool) -> int:
     """Run the daemon until it is told to stop, or one pass of it; returns the exit status."""
-    here = place.find_place(config_path, state_path)
+    here = place.with_passwords(place.find_place(config_path, state_path))
     place.make_state(here.state)
     place.take_on_identity(here.state)
-    logs.configure(verbose=verbose)
+    logs.configure()
     for warning in here.loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
 
@@ -67,7 +71,7 @@ async def _dry_run(here: place.Place, at: datetime | None) -> int:
     now_at = at or SystemClock().now()
     console = Console(highlight=False)
     console.print(f"As if it were {say_when(now_at, zone)}; nothing is sent, moved or remembered.")
-    if here.ledger.exists():
+    if place.is_there(here.ledger):
         place.take_on_identity(here.state)
         ledger = SqliteLedger.read(here.ledger)
     else:
@@ -88,13 +92,12 @@ async def _dry_run(here: place.Place, at: datetime | None) -> int:
                 alert=_no_alert,
             )
             try:
-                inbox = await mailbox.open()
+                await mailbox.open()
                 state = await ledger.mailbox(settings.name)
-                start = state.baseline_uid if state is not None else max(inbox.uidnext - _NEWEST, 1)
-                if at is not None:
-                    start = 1
-                _, uids = await mailbox.scan(start)
-                messages = await mailbox.fetch(uids[-1000:])
+                start = state.baseline_uid if state is not None else 1
+                _, uids = await mailbox.scan(start if at is None else 1)
+                newest = uids[-_NEWEST:] if state is None else uids[-_MOST:]
+                messages = [one for one in await mailbox.fetch(newest) if at is None or _came_by(one, at)]
                 prints = [facts_room.fingerprint(message.header, message.size) for message in messages]
                 known = await ledger.known([] if at is not None else prints)
                 assessed = await engine.assess(messages, known, now_at, fresh=at is not None)
@@ -106,6 +109,10 @@ async def _dry_run(here: place.Place, at: datetime | None) -> int:
         await ledger.close()
     console.print(f"{total} message{'' if total == 1 else 's'} looked at.")
     return 0
+
+
+def _came_by(message: Message, at: datetime) -> bool:
+    return message.internal_at is not None and message.internal_at <= at
 
 
 async def _no_alert(text: str) -> None:
@@ -130,10 +137,10 @@ def _table(name: str, assessed: list[Assessed], here: place.Place) -> Table:
         folder = next((e.folder for e in item.plan.effects if isinstance(e, FileMessage)), "stays in INBOX")
         table.add_row(
             say_short(item.entry.arrived_at, zone),
-            item.facts.address or "–",
+            escape(item.facts.address or "–"),
             str(verdict.reason),
             "" if verdict.reply is ReplyKind.NONE else str(verdict.reply),
             say_short(verdict.due.due_at, zone) if verdict.due is not None else "",
-            folder,
+            escape(folder),
         )
     return table

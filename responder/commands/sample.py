@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from responder.core import decide, hours
+from responder.core import decide
 from responder.core.model import Case, Facts, History, MessageKey
 from responder.core.plan import reply_text
 
@@ -46,7 +46,5 @@ def sample_reply(policy: Policy, client_key: str, kind: ReplyKind, at: datetime)
     key = MessageKey(mailbox=policy.mailboxes[0].name, uidvalidity=1, uid=1)
     full_at = None if kind == "full" else at
     case = Case(message=key, facts=facts, history=History(full_at=full_at), arrived_at=at, now_at=at)
-    if hours.calendar(policy, client_key).why_open(at):
-        return None
     verdict = decide.decide(case, policy)
     return reply_text(case, verdict, policy)

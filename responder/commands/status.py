@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from responder import config
@@ -61,7 +62,7 @@ def status(config_path: Path | None, state_path: Path | None, *, as_json: bool) 
         problems = str(error).splitlines()
     ledger = state / place.LEDGER
     place.take_on_identity(state)
-    if not ledger.exists():
+    if not place.is_there(ledger):
         click.echo("not running: it has never run here; switch it on with `systemctl enable --now responder`")
         for problem in problems:
             click.echo(problem)
@@ -137,6 +138,7 @@ def _troubles(
             troubles.append(f"{settings.name}: not looked at for {say_span(now_at - datetime.fromisoformat(looked))}")
     for count, what in (
         (summary.in_doubt, "replies in doubt: nobody knows whether they left; they are never sent again"),
+        (summary.refused, "replies refused by the mail server"),
         (summary.unfiled, "messages that could not be filed: they lie in INBOX"),
         (summary.late_promises, "promises that are late"),
     ):
@@ -176,9 +178,9 @@ def _show(console: Console, report: Report, now_at: datetime) -> None:
         calendar = hours.calendar(report.policy, "")
         why = calendar.why_open(now_at)
         until = say_when(calendar.next_change(now_at), zone)
-        console.print(
-            f"open ({why}) until {until}" if why else f"closed until {until}; clients get the automatic reply"
-        )
+        modes = {"send": "clients are answered automatically", "draft": "replies are laid into Drafts"}
+        mode = modes.get(report.policy.replies.mode, "automatic replies are off")
+        console.print(f"open ({why}) until {until}" if why else f"closed until {until}; {mode}")
     for key, value in report.notes.items():
         if key.endswith(".looked_at"):
             name = key.removeprefix("mailbox.").removesuffix(".looked_at")
@@ -217,4 +219,4 @@ def _show(console: Console, report: Report, now_at: datetime) -> None:
         address = getattr(stored.effect, "address", "")
         console.print(f"in doubt: the reply to {address}; look into Sent, or ask the client")
     for trouble in report.troubles:
-        console.print(f"[yellow]needs you:[/yellow] {trouble}", soft_wrap=True)
+        console.print(f"[yellow]needs you:[/yellow] {escape(trouble)}", soft_wrap=True)

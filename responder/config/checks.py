@@ -271,8 +271,7 @@ def _languages(book: Book, tables: File, clients: Mapping[str, ClientTable]) -> 
         if lacking:
             book.complain_of_all(
                 path,
-                f"there are no complete templates in {shown(language)}: built in are "
-                f"{', '.join(sorted(built_in))}; [templates.{language}] lacks {', '.join(lacking)}",
+                f"there are no texts in {shown(language)}; the languages are {', '.join(sorted(built_in))}",
             )
 
 

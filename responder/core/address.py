@@ -49,6 +49,12 @@ def normal_domain(text: str) -> str:
     return domain.lower() if _DOMAIN.fullmatch(domain) else ""
 
 
+def wire_address(text: str) -> str:
+    """Return the address as it travels: the local part as it is, the domain lower-cased and as punycode."""
+    local, at, domain = text.rpartition("@")
+    return f"{local}{at}{normal_domain(domain) or domain}"
+
+
 def _idn(text: str) -> str:
     labels: list[str] = []
     for label in _DOTS.split(unicodedata.normalize("NFKC", text).lower()):

@@ -35,7 +35,7 @@ __all__ = [
     "reply_text",
 ]
 
-# The user's contract: the original subject is kept as far as it goes.
+# The original subject is kept as far as it goes.
 SUBJECT_LIMIT = 150
 
 

@@ -289,7 +289,7 @@ class Rule:
     Attributes:
         reason: the word that the verdict bears.
         holds: asks the rule; the answer and what was looked at.
-        row: the row of the user's contract.
+        row: the row of the README's table.
         source: where the rule comes from.
     """
 
@@ -301,12 +301,12 @@ class Rule:
     @property
     def places(self) -> bool:
         """A client's mail with this reason is laid into its window."""
-        return self.row >= 12  # noqa: PLR2004 - the contract's row
+        return self.row >= 12  # noqa: PLR2004 - the row of the README's table
 
     @property
     def sends(self) -> bool:
         """A reply goes out."""
-        return self.row == 14  # noqa: PLR2004 - the contract's row
+        return self.row == 14  # noqa: PLR2004 - the row of the README's table
 
 
 RULES: tuple[Rule, ...] = (

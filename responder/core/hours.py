@@ -39,7 +39,7 @@ __all__ = ["Calendar", "calendar", "known_holiday_code", "public_holiday", "tran
 
 MIDNIGHT = time(0)
 FRIDAY = 4
-# Because a call shorter than a quarter of an hour is not worth arranging (PRODUCT: "overlaps by 15 minutes").
+# Because a call shorter than a quarter of an hour is not worth arranging.
 SHORTEST_CALL = timedelta(minutes=15)
 # Because an owner who is closed for longer than two years has, for every purpose here, no next opening.
 HORIZON = 800
@@ -328,8 +328,7 @@ class Calendar:
     def place(self, arrived_at: datetime, due_at: datetime) -> Placement:
         """Return the first window that had not begun at arrival, suits the client and opens before the due time.
 
-        Where none suits it is the first one at all, for an answer by mail. Source: PRODUCT section 4, "Window for
-        a message".
+        Where none suits it is the first one at all, for an answer by mail.
         """
         by_mail: Window | None = None
         on = utc(arrived_at).date()

@@ -14,6 +14,7 @@ from datetime import UTC
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from responder.core.address import wire_address
 from responder.core.words import clean
 from responder.errors import PermanentError
 
@@ -106,12 +107,7 @@ def write_message(  # noqa: PLR0913 - a message has so many parts
 @lru_cache(maxsize=1024)
 def _address(address: str) -> str:
     """Return the address in ASCII, its domain as punycode; the gate of every address on its way into a field."""
-    local, at, domain = address.rpartition("@")
-    if domain and not domain.isascii():
-        try:
-            domain = domain.encode("idna").decode("ascii")
-        except UnicodeError:
-            domain = ""
+    local, at, domain = wire_address(address).rpartition("@")
     if not at or not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain) or ".." in domain:
         raise PermanentError(f"{address[:80]!r} cannot be written as one mail address; the reply was not written")
     if len(local) + 1 + len(domain) > _ADDRESS_LIMIT:

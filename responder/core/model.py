@@ -1,6 +1,6 @@
 """The nouns. Every value that travels along the straight line is one of these: frozen, plain, printable.
 
-One word per thing, as the user's contract has it:
+One word per thing:
 
 =============  ===================================================================================
 owner          the person whose mailbox it is

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from responder.core import compose, hours
+from responder.core.address import wire_address
 from responder.core.facts import derive_message_id
 from responder.core.model import Alert, FileMessage, Plan, Reason, ReplyKind, SaveDraft, SendReply
 
@@ -56,7 +57,7 @@ def _reply(case: Case, verdict: Verdict, policy: Policy, identity: Identity, tex
     assert verdict.due is not None  # noqa: S101 - reply_text gave words
     assert verdict.period is not None  # noqa: S101 - only mail that arrived closed is answered
     rules = policy.mailbox(identity.mailbox)
-    sender = facts.addressed or rules.addresses[0]
+    sender = wire_address(facts.addressed or rules.addresses[0])
     message_id = derive_message_id(identity.secret, identity.mailbox, facts.fingerprint, sender.rpartition("@")[2])
     message = compose.reply_message(policy, identity.mailbox, facts, text, message_id, case.now_at)
     if policy.replies.mode == "draft":
@@ -79,7 +80,7 @@ def _reply(case: Case, verdict: Verdict, policy: Policy, identity: Identity, tex
         client=facts.client,
         address=facts.person,
         sender=sender,
-        recipient=facts.return_path or "",
+        recipient=wire_address(facts.return_path or ""),
         message_id=message_id,
         message=message,
         due_at=verdict.due.due_at,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_MOST_QUOTED = 80  # characters, by the user's contract
+_MOST_QUOTED = 80  # characters: what a phone shows of a quotation
 
 _PREFIXES = re.compile(
     r"(?:\s*(?:re|fwd?|aw|wg|sv|tr|rv|rif|отв|ответ|пересл|перес|пер|на)(?:\s?\[\d{1,3}\])?\s*:)+\s*", re.IGNORECASE

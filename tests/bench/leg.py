@@ -134,7 +134,7 @@ def main() -> None:
             watch.wrap(SqliteLedger, name, f"ledger: {name}")
     watch.wrap(ImapMailbox, "wait", "wait")
     began = time.perf_counter()
-    status = run(Path(sys.argv[2]), Path(sys.argv[3]), once=once, verbose=False)
+    status = run(Path(sys.argv[2]), Path(sys.argv[3]), once=once)
     print(json.dumps(watch.figures(time.perf_counter() - began)))
     sys.exit(status)
 

@@ -1,4 +1,4 @@
-"""Builds rules for tests without the configuration: ``policy()`` is PRODUCT section 3's file, said in values.
+"""Builds rules for tests without the configuration: ``policy()`` is the example configuration, said in values.
 
 ``policy(hours=schedule({"mon-fri": ["10:00-18:00"]}), clients=(client("berlin", zone="Europe/Berlin"),))``
 changes what a test is about; every keyword of ``Policy`` and of ``Client`` may be given.
@@ -149,7 +149,7 @@ def window(key: str, table: Mapping[str, Sequence[str]], channels: tuple[str, ..
 
 
 def policy(**overrides: Any) -> Policy:
-    """Return the rules of PRODUCT section 3's file, any field of ``Policy`` replaced."""
+    """Return the rules of the example configuration, any field of ``Policy`` replaced."""
     fields: dict[str, Any] = {
         "owner": owner(),
         "mailboxes": (MailboxRules(name="main", addresses=("anna@example.com", "office@example.com")),),

@@ -73,7 +73,8 @@ def test_explain_of_a_file_gives_the_contracts_letter(tmp_path: Path) -> None:
     )
     assert told.returncode == 0, told.stderr
     answer = json.loads(told.stdout)
-    assert answer["text"] == f"Subject: Автоответ: Договор аренды\n\n{CONTRACT}".rstrip()
+    assert answer["text"] == CONTRACT.rstrip()
+    assert answer["subject"] == "Автоответ: Договор аренды"
     assert (answer["reason"], answer["reply"], answer["topic"]) == ("full", "full", "documents")
     assert answer["due_at"] == "2026-12-01T16:00:00Z"
     assert answer["window"] == {

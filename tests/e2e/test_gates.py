@@ -65,6 +65,23 @@ GATES: list[tuple[str, dict[str, str], str | None]] = [
     ("automatic", {"X-Loop": "robot@shop.example"}, ""),
     ("automatic", {"X-Spam-Flag": "YES"}, ""),
     ("full", {"X-Spam-Flag": "NO"}, ""),
+    ("automatic", {"X-Autoresponder": "1"}, ""),
+    ("automatic", {"X-Precedence": "bulk"}, ""),
+    ("automatic", {"Sender": "MAILER-DAEMON@vostok.example"}, ""),
+    # RFC 5230 section 4.6: addresses of systems.
+    *[
+        ("automatic", {"From": f"{name}@vostok.example"}, "")
+        for name in (
+            "noreply",
+            "no-reply",
+            "do_not_reply",
+            "owner-news",
+            "news-request",
+            "majordomo",
+            "LISTSERV",
+            "news-bounces",
+        )
+    ],
     # RFC 5230 section 4.5: written to the owner, by any of the owner's names.
     ("not-addressed", {"To": "others@else.example"}, ""),
     ("not-addressed", {"To": "undisclosed-recipients:;"}, ""),

@@ -166,11 +166,6 @@ class FakeMailbox:
         self._trouble("bodies", "after")
         return result
 
-    async def whole(self, uid: int) -> bytes | None:
-        """Return it all."""
-        stored = self._begin("whole").inbox.messages.get(uid)
-        return stored.raw if stored else None
-
     async def find(self, message_id: str) -> int | None:
         """Look for it, newest first."""
         messages = self._begin("find").inbox.messages
