@@ -31,8 +31,9 @@ from tests.adapters.ledger_build import (
 )
 
 if TYPE_CHECKING:
-    from responder.ports import Ledger
     from datetime import datetime
+
+    from responder.ports import Ledger
 
 
 # --------------------------------------------------------------------------------------- promises

@@ -106,11 +106,35 @@ def test_each_row_has_its_reason(reason: Reason, said: dict[str, Any], known: di
 
 
 #: The order that the README promises, written down once more by hand.
-ORDER = """
-    before-start seen-before own bounce-of-reply automatic unreadable stranger unverified open conversing answered
-    opened-meanwhile not-addressed copied no-return-path return-path-differs opted-out suspended answer-to-reply owing
-    told joined limit too-old no-due-time full short
-""".split()
+ORDER = [
+    "before-start",
+    "seen-before",
+    "own",
+    "bounce-of-reply",
+    "automatic",
+    "unreadable",
+    "stranger",
+    "unverified",
+    "open",
+    "conversing",
+    "answered",
+    "opened-meanwhile",
+    "not-addressed",
+    "copied",
+    "no-return-path",
+    "return-path-differs",
+    "opted-out",
+    "suspended",
+    "answer-to-reply",
+    "owing",
+    "told",
+    "joined",
+    "limit",
+    "too-old",
+    "no-due-time",
+    "full",
+    "short",
+]
 
 
 def test_the_rules_are_in_the_promised_order() -> None:
