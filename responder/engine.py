@@ -7,6 +7,7 @@ written: ``--dry-run`` and ``explain`` are that shorter line, not a mode.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -48,6 +49,8 @@ CHUNK = 500
 #: Enough of a body for the words that a person writes above a quotation, and little enough to keep a message under
 #: 4 KB on the wire.
 BODY_OCTETS = 2500
+#: So many seconds long what was read of Sent counts as known: a backlog does not ask anew for each of its chunks.
+SENT_KNOWN = 2.0
 #: A Sent folder that broke the session some times is left alone, and looked at again after so many rounds.
 SENT_AGAIN = 100
 
@@ -110,6 +113,7 @@ class Engine:
         self._chunk = CHUNK
         self._stumbled: Counter[int] = Counter()
         self._sent_stumbled = 0
+        self._sent_read = -SENT_KNOWN
 
     # ------------------------------------------------------------------------------------- a session
 
@@ -308,6 +312,7 @@ class Engine:
         up after some tries, so that it cannot keep the others waiting.
         """
         place = 0
+        self._sent_read = -SENT_KNOWN
         while place < len(uids):
             chunk = uids[place : place + self._chunk]
             if len(chunk) == 1 and self._stumbled[chunk[0]] >= MOST_TRIES:
@@ -352,7 +357,8 @@ class Engine:
         prints = [facts.fingerprint for _, facts in first]
         observed = await self._read_bodies(first, await self._ledger.known(prints), fresh=False)
         if any(facts.client and not (facts.automatic or facts.unreadable or facts.own) for _, facts in observed):
-            await self._read_sent()
+            if time.monotonic() - self._sent_read >= SENT_KNOWN:
+                await self._read_sent()
         async with self._lock:
             now_at = self._clock.now()
             assessed = await self._judge(observed, await self._ledger.known(prints), now_at)
@@ -523,6 +529,7 @@ class Engine:
                 )
             raise
         self._sent_stumbled = 0
+        self._sent_read = time.monotonic()
         ours: set[str] = set()
         wrote: list[OwnerMessage] = []
         for header in headers:

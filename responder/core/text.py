@@ -118,6 +118,9 @@ _CLOSING = re.compile(
     re.IGNORECASE,
 )
 _POSTSCRIPT = re.compile(r"(?:p\.?\s?s\b|п\.?\s?с\b|з\.?\s?ы\b)[.:,\s]", re.IGNORECASE)
+# What those two can begin with, each in front of its expression: most lines begin with something else.
+_MOBILE_BEGINS = frozenset("sgvecос")
+_POSTSCRIPT_BEGINS = frozenset("pPпПзЗ")
 _MOST_CLOSING = 60  # characters: "С уважением, Иван Петрович" is a closing, a longer line is a sentence
 _MOST_HEAD = 4  # lines below "From:" in which another heading must follow
 
@@ -143,9 +146,10 @@ def new_text(text: str) -> str:
             continue
         if line in {"--", "—"} or (len(line) <= _MOST_CLOSING and _CLOSING.match(line)):
             signed = True
-        elif _POSTSCRIPT.match(line):
+        elif line[:1] in _POSTSCRIPT_BEGINS and _POSTSCRIPT.match(line):
             signed = False
-        if not signed and not (len(line) <= _MOST_LINE and _MOBILE.match(line)):
+        mobile = line[:1].lower() in _MOBILE_BEGINS and len(line) <= _MOST_LINE and _MOBILE.match(line)
+        if not signed and not mobile:
             kept.append(line)
     return "\n".join(kept).strip()
 
@@ -154,8 +158,10 @@ def _begins_older_letter(line: str, lines: list[str], below: int) -> bool:
     head = line[:_MOST_LINE]
     if _SEPARATOR.match(head):
         return True
-    return bool(_FROM_LINE.match(head)) and any(
-        _HEAD_LINE.match(other[:_MOST_LINE]) for other in lines[below : below + _MOST_HEAD]
+    return (
+        ":" in head
+        and bool(_FROM_LINE.match(head))
+        and any(_HEAD_LINE.match(other[:_MOST_LINE]) for other in lines[below : below + _MOST_HEAD])
     )
 
 
