@@ -355,6 +355,8 @@ class Daemon:
         line.noted_at = now_at
         await self._ledger.note(f"mailbox.{line.name}.looked_at", now_at.isoformat())
         await self._ledger.note(f"mailbox.{line.name}.trouble", line.engine.trouble)
+        if line.engine.quirks:
+            await self._ledger.note(f"mailbox.{line.name}.quirks", str(line.engine.quirks))
         await self._ledger.note("config", self._config_trouble)
         if self._pruned_at is None or now_at - self._pruned_at >= PRUNE_EVERY:
             self._pruned_at = now_at

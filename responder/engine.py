@@ -110,6 +110,8 @@ class Engine:
         )
         self._state: MailboxState | None = None
         self._waiting: dict[str, LedgerEntry] = {}
+        #: How often the server's structure of a message could not be understood since the start.
+        self.quirks = 0
         self._chunk = CHUNK
         self._stumbled: Counter[int] = Counter()
         self._sent_stumbled = 0
@@ -356,9 +358,11 @@ class Engine:
             )
         prints = [facts.fingerprint for _, facts in first]
         observed = await self._read_bodies(first, await self._ledger.known(prints), fresh=False)
-        if any(facts.client and not (facts.automatic or facts.unreadable or facts.own) for _, facts in observed):
-            if time.monotonic() - self._sent_read >= SENT_KNOWN:
-                await self._read_sent()
+        might_answer = any(
+            facts.client and not (facts.automatic or facts.unreadable or facts.own) for _, facts in observed
+        )
+        if might_answer and time.monotonic() - self._sent_read >= SENT_KNOWN:
+            await self._read_sent()
         async with self._lock:
             now_at = self._clock.now()
             assessed = await self._judge(observed, await self._ledger.known(prints), now_at)
@@ -431,6 +435,7 @@ class Engine:
         if own:
             await self._ledger.owner_wrote([message for message in own if message is not None])
         for item in decided:
+            self.quirks += item.facts.quirk
             log_verdict(self.mailbox.name, item)
         return effects_stored
 

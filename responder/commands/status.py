@@ -181,10 +181,7 @@ def _show(console: Console, report: Report, now_at: datetime) -> None:
         modes = {"send": "clients are answered automatically", "draft": "replies are laid into Drafts"}
         mode = modes.get(report.policy.replies.mode, "automatic replies are off")
         console.print(f"open ({why}) until {until}" if why else f"closed until {until}; {mode}")
-    for key, value in report.notes.items():
-        if key.endswith(".looked_at"):
-            name = key.removeprefix("mailbox.").removesuffix(".looked_at")
-            console.print(f"{name}: last looked at {say_short(datetime.fromisoformat(value), zone)}")
+    _show_mailboxes(console, report.notes, zone)
     counts = report.summary
     said = [
         f"{count} {what}"
@@ -220,3 +217,15 @@ def _show(console: Console, report: Report, now_at: datetime) -> None:
         console.print(f"in doubt: the reply to {address}; look into Sent, or ask the client")
     for trouble in report.troubles:
         console.print(f"[yellow]needs you:[/yellow] {escape(trouble)}", soft_wrap=True)
+
+
+def _show_mailboxes(console: Console, notes: Mapping[str, str], zone: ZoneInfo) -> None:
+    for key, value in notes.items():
+        if key.endswith(".looked_at"):
+            name = key.removeprefix("mailbox.").removesuffix(".looked_at")
+            console.print(f"{name}: last looked at {say_short(datetime.fromisoformat(value), zone)}")
+        elif key.endswith(".quirks"):
+            name = key.removeprefix("mailbox.").removesuffix(".quirks")
+            console.print(
+                f"{name}: the structure of {value} messages was not understood; they count as without attachment"
+            )

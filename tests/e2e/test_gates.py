@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import email
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -157,6 +158,80 @@ async def test_nothing_inside_an_attached_message_counts(dovecot_rich: Dovecot, 
         (row,) = await ledger.decided(last=5)
         await ledger.close()
         assert (row.entry.reason, row.topic) == ("full", "")
+
+
+#: Content-Type of the whole message → the part that tells it, after an ordinary text.
+MACHINES = {
+    "report": (
+        'multipart/report; report-type=delivery-status; boundary="b"',
+        "Content-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; x@else.example\r\nAction: failed\r\n",
+    ),
+    "receipt": (
+        'multipart/report; report-type=disposition-notification; boundary="b"',
+        "Content-Type: message/disposition-notification\r\n\r\nDisposition: manual-action; displayed\r\n",
+    ),
+    "invitation": (
+        'multipart/alternative; boundary="b"',
+        "Content-Type: text/calendar; charset=utf-8; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n",
+    ),
+}
+
+
+async def test_machines_that_only_the_structure_shows(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
+    """Delivery reports, read receipts and invitations are never answered (RFC 3464, RFC 8098, RFC 6047)."""
+    async with SmtpSink() as sink:
+        clock = FixedClock(at("2026-11-13 17:00"))
+        scene = Scene(folder=tmp_path, dovecot=dovecot, sink=sink, user=user, clock=clock)
+        await scene.run()
+        for number, (name, (kind, part)) in enumerate(MACHINES.items()):
+            person = _person(number)
+            raw = (
+                f"Return-Path: <{person}>\r\nFrom: <{person}>\r\nTo: <{OWNER}>\r\n"
+                f"Message-ID: <{name}@vostok.example>\r\n"
+                f"Subject: {name}\r\nMIME-Version: 1.0\r\nContent-Type: {kind}\r\n\r\n"
+                f"--b\r\nContent-Type: text/plain\r\n\r\nSee below.\r\n--b\r\n{part}--b--\r\n"
+            )
+            scene.arrive(raw.encode(), FRIDAY + timedelta(seconds=number))
+        clock.at = FRIDAY + timedelta(minutes=4)
+        await scene.run()
+        assert sink.mails == []
+        assert sorted(scene.subjects("INBOX")) == sorted(MACHINES)
+
+
+async def test_a_bounce_of_a_reply_silences_the_address(dovecot_rich: Dovecot, user: str, tmp_path: Path) -> None:
+    """A failed delivery report about a reply of ours is recognised by its id, and that address gets no more replies."""
+    async with SmtpSink() as sink:
+        clock = FixedClock(at("2026-11-13 17:00"))
+        scene = Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock)
+        await scene.run()
+        scene.arrive(letter("ivan@vostok.example", "first"), FRIDAY)
+        clock.at = FRIDAY + timedelta(minutes=4)
+        await scene.run()
+        (reply,) = sink.mails
+        ours = email.message_from_bytes(reply.data)["Message-ID"]
+        bounce = (
+            f"Return-Path: <>\r\nFrom: <mailer-daemon@mx.example>\r\nTo: <{OWNER}>\r\nMessage-ID: <dsn@mx.example>\r\n"
+            "Subject: Undelivered\r\nMIME-Version: 1.0\r\n"
+            'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+            "--b\r\nContent-Type: text/plain\r\n\r\nIt failed.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+            "Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; ivan@vostok.example\r\nAction: failed\r\n"
+            "Status: 5.1.1\r\n\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+            f"Message-ID: {ours}\r\nSubject: Auto\r\n\r\n--b--\r\n"
+        )
+        scene.arrive(bounce.encode(), FRIDAY + timedelta(minutes=5))
+        clock.at = FRIDAY + timedelta(minutes=6)
+        await scene.run()
+        monday = at("2026-11-16 20:00")
+        answer = letter(OWNER, "Re: first", headers={"To": "ivan@vostok.example"}, return_path=None)
+        scene.dovecot.append(user, answer, at("2026-11-16 11:00"), folder="Sent")
+        scene.arrive(letter("ivan@vostok.example", "second"), monday)
+        clock.at = monday + timedelta(minutes=4)
+        await scene.run()
+        assert len(sink.mails) == 1
+        ledger = SqliteLedger.read(scene.state / "ledger.sqlite3")
+        found = [row.entry.reason for row in await ledger.decided(last=5)]
+        await ledger.close()
+        assert sorted(found) == ["bounce-of-reply", "full", "suspended"]
 
 
 #: Subjects that would write a header or a command if anything let them.
