@@ -98,6 +98,7 @@ def take_on_identity(state: Path) -> None:
         return
     if owner.st_uid == 0:
         return
+    "localhost".encode("idna")  # what sockets load when first used: afterwards our own program may be out of reach
     os.setgroups([])
     os.setgid(owner.st_gid)
     os.setuid(owner.st_uid)

@@ -128,7 +128,7 @@ class Speech:
         """Say the owner's name."""
         return clean(self.policy.owner.name, NAME_LIMIT)
 
-    # ------------------------------------------------------------------------------------ helpers
+    # ------------------------------------------------------------------------------ names, channels
 
     @cached_property
     def _offers(self) -> Offers:

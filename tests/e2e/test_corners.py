@@ -253,18 +253,34 @@ async def test_root_leaves_every_file_to_the_service(scene: Scene, tmp_path: Pat
     for path in (tmp_path, *tmp_path.parents):
         if path.is_relative_to(Path("/tmp")) and path != Path("/tmp"):  # noqa: S108 - where pytest keeps its folders
             path.chmod(0o755)
-    told = await asyncio.to_thread(
-        subprocess.run,
-        [
-            *[sys.executable, "-m", "responder", "status", "--json"],
-            *["--config", str(scene.config), "--state", str(scene.state)],
-        ],
+    told = await asyncio.to_thread(_as_root, scene, "status", "--json")
+    assert told.returncode in (0, 1), told.stderr
+    assert '"running": false' in told.stdout
+    assert {path.stat().st_uid for path in scene.state.iterdir()} == {5000}
+    assert {path.stat().st_mode & 0o077 for path in scene.state.iterdir()} == {0}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take on another identity")
+async def test_root_reads_the_password_before_it_becomes_the_service(scene: Scene, tmp_path: Path) -> None:
+    """A dry run by root logs in with a password that only root may read, and looks into the service's ledger."""
+    await scene.run()
+    scene.arrive(letter("ivan@vostok.example", "looked at"), FRIDAY)
+    for path in (scene.state, *scene.state.iterdir()):
+        os.chown(path, 5000, 5000)
+    for path in (tmp_path, *tmp_path.parents):
+        if path.is_relative_to(Path("/tmp")) and path != Path("/tmp"):  # noqa: S108 - where pytest keeps its folders
+            path.chmod(0o755)
+    told = await asyncio.to_thread(_as_root, scene, "run", "--dry-run")
+    assert told.returncode == 0, told.stderr
+    assert "1 message looked at" in told.stdout
+    assert {path.stat().st_uid for path in scene.state.iterdir()} == {5000}
+
+
+def _as_root(scene: Scene, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "responder", *words, "--config", str(scene.config), "--state", str(scene.state)],
         capture_output=True,
         text=True,
         check=False,
         cwd=EXAMPLE.parent,
     )
-    assert told.returncode in (0, 1), told.stderr
-    assert '"running": false' in told.stdout
-    assert {path.stat().st_uid for path in scene.state.iterdir()} == {5000}
-    assert {path.stat().st_mode & 0o077 for path in scene.state.iterdir()} == {0}
