@@ -174,7 +174,9 @@ def _as_json(report: Report, now_at: datetime) -> dict[str, object]:
 def _show(console: Console, report: Report, now_at: datetime) -> None:
     zone = report.policy.owner.zone if report.policy is not None else ZoneInfo("UTC")
     console.print("running" if report.running else "not running")
-    if report.policy is not None:
+    if report.policy is None:
+        console.print("times below are in UTC: your zone stands in the file that has errors")
+    else:
         calendar = hours.calendar(report.policy, "")
         why = calendar.why_open(now_at)
         until = say_when(calendar.next_change(now_at), zone)

@@ -163,6 +163,7 @@ async def test_status_sees_the_ledger_while_the_file_is_bad(scene: Scene, tmp_pa
     assert told.returncode == 1
     assert "nonsense" in told.stdout
     assert "stay in force" in told.stdout
+    assert "times below are in UTC" in told.stdout
     assert "last looked at" in told.stdout
 
 
