@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +22,15 @@ from rich.table import Table
 from responder.adapters.clock import SystemClock
 from responder.adapters.ledger import SqliteLedger
 from responder.commands import place
+from responder.commands.looking import known_secret, looking_engine
 from responder.commands.when import parse_when, say_when
 from responder.core import decide
 from responder.core import facts as facts_room
 from responder.core.facts import Identity
 from responder.core.model import Case, Facts, FileMessage, History, Message, MessageKey, ReplyKind, Window
 from responder.core.plan import make_plan, reply_text
-from responder.engine import Engine, Rules
 from responder.entries import make_question
-from responder.errors import ConfigurationError, PermanentError, TemporaryError
-from responder.premises import build_mailbox, build_outbox
+from responder.errors import ConfigurationError, PermanentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -197,7 +195,10 @@ async def _explain_file(here: place.Place, ledger: Ledger, raw: bytes, at: datet
             body=body,
         )
         read.append(
-            (rules.name, facts_room.observe(message, policy, Identity(mailbox=rules.name, secret=_secret(here))))
+            (
+                rules.name,
+                facts_room.observe(message, policy, Identity(mailbox=rules.name, secret=known_secret(here.state))),
+            )
         )
     name, facts = next((one for one in read if one[1].addressed), read[0])
     (history,) = await ledger.histories([make_question(policy, facts, at)], at)
@@ -223,7 +224,7 @@ async def _explain_sender(here: place.Place, ledger: Ledger | None, sender: str,
         size=len(raw),
         flags=frozenset(),
     )
-    facts = facts_room.observe(message, policy, Identity(mailbox=mailbox.name, secret=_secret(here)))
+    facts = facts_room.observe(message, policy, Identity(mailbox=mailbox.name, secret=known_secret(here.state)))
     history = History()
     if ledger is not None:
         (history,) = await ledger.histories([make_question(policy, facts, at)], at)
@@ -239,7 +240,7 @@ def _judge(here: place.Place, mailbox: str, facts: Facts, history: History, at: 
 
 def _from_verdict(here: place.Place, case: Case, verdict: Verdict, title: str) -> Explained:
     policy = here.loaded.policy
-    plan = make_plan(case, verdict, policy, Identity(mailbox=case.message.mailbox, secret=_secret(here)))
+    plan = make_plan(case, verdict, policy, Identity(mailbox=case.message.mailbox, secret=known_secret(here.state)))
     text = reply_text(case, verdict, policy)
     folder = next((effect.folder for effect in plan.effects if isinstance(effect, FileMessage)), None)
     facts = {
@@ -269,17 +270,7 @@ def _from_verdict(here: place.Place, case: Case, verdict: Verdict, title: str) -
 async def _explain_in_mailbox(here: place.Place, ledger: SqliteLedger, message_id: str, at: datetime) -> Explained:
     """Look for a message that the ledger does not know in the mailboxes, and judge it as if it came now."""
     for settings in here.loaded.settings.mailboxes:
-        mailbox = build_mailbox(settings, here.loaded, os.environ, read_only=True)
-        engine = Engine(
-            mailbox=mailbox,
-            outbox=build_outbox(settings, here.loaded, os.environ),
-            ledger=ledger,
-            clock=SystemClock(),
-            rules=Rules(policy=here.loaded.policy),
-            secret=_secret(here),
-            lock=asyncio.Lock(),
-            alert=_no_alert,
-        )
+        mailbox, engine = looking_engine(here, settings, ledger)
         try:
             await mailbox.open()
             uid = await mailbox.find(message_id)
@@ -291,17 +282,6 @@ async def _explain_in_mailbox(here: place.Place, ledger: SqliteLedger, message_i
         finally:
             await mailbox.close()
     raise PermanentError(f"{message_id}: neither the ledger nor an INBOX knows this message")
-
-
-async def _no_alert(text: str) -> None:
-    raise TemporaryError(f"explain alerts nobody: {text}")
-
-
-def _secret(here: place.Place) -> bytes:
-    try:
-        return (here.state / "secret").read_bytes()
-    except OSError:
-        return b"no installation here"
 
 
 def _kind(reply: str) -> str:

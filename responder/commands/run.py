@@ -15,13 +15,12 @@ from rich.table import Table
 from responder.adapters.clock import SystemClock
 from responder.adapters.ledger import SqliteLedger
 from responder.commands import logs, place
+from responder.commands.looking import looking_engine
 from responder.commands.when import parse_when, say_short, say_when
 from responder.core import facts as facts_room
 from responder.core.model import FileMessage, ReplyKind
 from responder.daemon import Daemon
-from responder.engine import Engine, Rules
-from responder.errors import TemporaryError
-from responder.premises import build_mailbox, build_outbox, only_one
+from responder.premises import only_one
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,17 +79,7 @@ async def _dry_run(here: place.Place, at: datetime | None) -> int:
     total = 0
     try:
         for settings in here.loaded.settings.mailboxes:
-            mailbox = build_mailbox(settings, here.loaded, os.environ, read_only=True)
-            engine = Engine(
-                mailbox=mailbox,
-                outbox=build_outbox(settings, here.loaded, os.environ),
-                ledger=ledger,
-                clock=SystemClock(),
-                rules=Rules(policy=here.loaded.policy),
-                secret=_secret(here.state),
-                lock=asyncio.Lock(),
-                alert=_no_alert,
-            )
+            mailbox, engine = looking_engine(here, settings, ledger)
             try:
                 await mailbox.open()
                 state = await ledger.mailbox(settings.name)
@@ -113,18 +102,6 @@ async def _dry_run(here: place.Place, at: datetime | None) -> int:
 
 def _came_by(message: Message, at: datetime) -> bool:
     return message.internal_at is not None and message.internal_at <= at
-
-
-async def _no_alert(text: str) -> None:
-    raise TemporaryError(f"a dry run alerts nobody: {text}")
-
-
-def _secret(state: Path) -> bytes:
-    """Return the installation's secret if it can be read; a dry run makes none."""
-    try:
-        return (state / "secret").read_bytes()
-    except OSError:
-        return b"dry run: no installation here"
 
 
 def _table(name: str, assessed: list[Assessed], here: place.Place) -> Table:

@@ -188,3 +188,22 @@ async def test_status_and_explain_tell_of_what_was_done(scene: Scene, tmp_path: 
     assert told["folder"] == "Callbacks/2026-11-16 10-00"
     last = json.loads(responder("explain", "--last", "5", "--json", *place, home=tmp_path).stdout)
     assert [one["reason"] for one in last] == ["full"]
+
+
+@pytest.mark.server
+async def test_explain_finds_a_message_that_was_not_decided_yet(scene: Scene, tmp_path: Path) -> None:
+    """A Message-ID that the ledger does not know is looked for in INBOX and judged, and nothing there changes."""
+    await scene.run()
+    mail = letter("ivan@vostok.example", "Договор аренды", headers={"Message-ID": "<new@vostok.example>"})
+    scene.arrive(mail, FRIDAY)
+    before = scene.dovecot.doveadm("fetch", "-u", scene.user, "uid flags mailbox", "all")
+    place = ["--config", str(scene.config), "--state", str(scene.state)]
+    words = ["explain", "<new@vostok.example>", "--at", "2026-11-13 20:04", "--json", *place]
+    told = responder(*words, home=tmp_path)
+    assert told.returncode == 0, told.stderr
+    answer = json.loads(told.stdout)
+    assert (answer["reason"], answer["topic"], answer["folder"]) == ("full", "documents", "Callbacks/2026-11-16 10-00")
+    assert scene.dovecot.doveadm("fetch", "-u", scene.user, "uid flags mailbox", "all") == before
+    unknown = responder("explain", "<nobody@vostok.example>", *place, home=tmp_path)
+    assert unknown.returncode == 1
+    assert "knows this message" in unknown.stderr
