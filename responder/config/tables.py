@@ -18,6 +18,7 @@ from responder.config.values import (
     Address,
     AddressOrDomain,
     Argument,
+    AuthservId,
     CredentialName,
     Duration,
     Holidays,
@@ -139,8 +140,10 @@ class MailboxTable(Table):
     )
     inbox: Line = Field(default="INBOX", description="the folder that is watched")
     poll: Duration = _default("60 s", "how often the folder is looked at, if the server does not tell by itself")
-    trusted_authserv_id: LineOrNothing = Field(
-        default="", description="the name your provider signs its Authentication-Results with"
+    trusted_authserv_id: AuthservId = Field(
+        default="",
+        description='the name your provider signs its Authentication-Results with; "microsoft 365" for Microsoft, '
+        "which signs with none",
     )
 
 

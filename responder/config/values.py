@@ -16,12 +16,19 @@ from pydantic_core import PydanticCustomError
 from responder.config import spelling
 from responder.config.book import is_table
 from responder.core.address import normal_address, normal_domain
+from responder.core.authres import MICROSOFT
 from responder.core.model import Stretch, Term
 
 T = TypeVar("T")
 
 #: Stands for the owner's language where words are given as a plain text.
 OWN = "*"
+
+#: What somebody writes whose mail Microsoft holds: its product's or its hosts' names.
+_MICROSOFT = re.compile(
+    r"^(?:(?:microsoft|office|ms|m)[ -]?365|microsoft|exchange ?online|outlook|hotmail)$"
+    r"|(?:^|\.)(?:outlook|office365|office|hotmail|live|microsoft|onmicrosoft)\.com$"
+)
 
 
 def _spelled(read: Callable[[str], T], schema: dict[str, Any]) -> tuple[PlainValidator, WithJsonSchema]:
@@ -123,6 +130,24 @@ def _host(text: str) -> str:
     return text
 
 
+def _authserv_id(text: str) -> str:
+    """Source: RFC 8601 section 2.5; Microsoft's servers write no id."""
+    text = _line_or_nothing(text)
+    if text.lower() == MICROSOFT:
+        return MICROSOFT
+    host = text.removeprefix("*.").rstrip(".").lower()
+    if _MICROSOFT.search(host):
+        raise ValueError(
+            f'{spelling.shown(text)} never stands there: Microsoft signs its results with no name; write "{MICROSOFT}"'
+        )
+    if text and (not normal_domain(host) or (text.startswith("*.") and "." not in host)):
+        raise ValueError(
+            f"{spelling.shown(text)} is no such name: it is the first word of the field Authentication-Results in your "
+            f'mail, like "mx.example.com"; "*.example.com" stands for changing hosts, "{MICROSOFT}" for Microsoft'
+        )
+    return text
+
+
 def _days(text: str) -> str:
     spelling.read_days(text)
     return text
@@ -137,6 +162,7 @@ def _weekdays(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_line)]
 LineOrNothing = Annotated[str, AfterValidator(_line_or_nothing)]
+AuthservId = Annotated[str, AfterValidator(_authserv_id)]
 Argument = Annotated[str, AfterValidator(_argument)]
 Text = Annotated[str, AfterValidator(_words)]
 Address = Annotated[str, AfterValidator(_address)]
