@@ -321,7 +321,10 @@ class DecidedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Counts for ``status``. ``unfiled`` is mail that could not be moved and stays in INBOX."""
+    """Counts for ``status``. ``unfiled`` is mail that could not be moved and stays in INBOX.
+
+    ``breaker_until`` is when replies begin again after too many in an hour; None while they leave.
+    """
 
     by_reason: Mapping[str, int] = field(default_factory=dict[str, int])
     open_promises: int = 0
@@ -332,6 +335,7 @@ class Summary:
     refused: int = 0
     unfiled: int = 0
     suspended: int = 0
+    breaker_until: datetime | None = None
 
 
 class Ledger(Protocol):
@@ -372,8 +376,8 @@ class Ledger(Protocol):
         """Enter messages, verdicts, promises and planned effects, and move the cursor: all or nothing.
 
         A reply that a unique key forbids (the same message, or the same address and closed period) is not planned;
-        everything else of its decision is. A decision with reason ``bounce-of-reply`` suspends
-        ``facts.bounce_of_ours`` for 30 days. Returns the planned effects in the order given.
+        everything else of its decision is. A decision with reason ``bounce-of-reply`` suspends for 30 days the address
+        to which the reply with one of ``facts.bounced_ids`` went. Returns the planned effects in the order given.
         """
         ...
 

@@ -160,7 +160,12 @@ def summary(connection: sqlite3.Connection, now_at: datetime) -> Summary:
         times,
     )
     names = [column[0] for column in counts.description]
-    return Summary(by_reason=dict(reasons), **dict(zip(names, counts.fetchone(), strict=True)))
+    breaker = connection.execute("SELECT until_at FROM breaker WHERE until_at > :now", times).fetchone()
+    return Summary(
+        by_reason=dict(reasons),
+        breaker_until=from_micros(breaker[0]) if breaker else None,
+        **dict(zip(names, counts.fetchone(), strict=True)),
+    )
 
 
 def _effects(rows: sqlite3.Cursor) -> list[StoredEffect]:

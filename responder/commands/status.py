@@ -144,6 +144,12 @@ def _troubles(
     ):
         if count:
             troubles.append(f"{count} {what}")
+    if summary.breaker_until is not None:
+        zone = loaded.policy.owner.zone if loaded is not None else ZoneInfo("UTC")
+        troubles.append(
+            "too many automatic replies within an hour: none goes out until "
+            f"{say_when(summary.breaker_until, zone)}; mail is filed as always"
+        )
     return troubles
 
 
@@ -158,7 +164,7 @@ def _as_json(report: Report, now_at: datetime) -> dict[str, object]:
         **times,
         "troubles": list(report.troubles),
         "notes": dict(report.notes),
-        **{key: dict(value) if key == "by_reason" else value for key, value in asdict(report.summary).items()},
+        **{key: _plain(value) for key, value in asdict(report.summary).items()},
         "promises": [
             {
                 "client": row.client,
@@ -169,6 +175,11 @@ def _as_json(report: Report, now_at: datetime) -> dict[str, object]:
             for row in report.promises
         ],
     }
+
+
+def _plain(value: object) -> object:
+    """Return a count, a table of counts or an instant as JSON can say it."""
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _show(console: Console, report: Report, now_at: datetime) -> None:
@@ -194,7 +205,7 @@ def _show(console: Console, report: Report, now_at: datetime) -> None:
             (counts.planned, "steps still to be carried out"),
             (counts.in_doubt, "replies in doubt"),
             (counts.refused, "replies refused"),
-            (counts.suspended, "suspended addresses"),
+            (counts.suspended, "addresses that bounced a reply: none for 30 days"),
         )
         if count
     ]

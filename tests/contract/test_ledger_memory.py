@@ -161,21 +161,48 @@ async def test_the_breaker_is_tripped_once_and_closes_by_itself(ledger: Ledger) 
     assert await ledger.trip_breaker(OPENS - HOUR) is False
     (history,) = await ledger.histories([question(entry("a"))], NOW)
     assert history.breaker_until == OPENS
+    assert (await ledger.summary(NOW)).breaker_until == OPENS
     (history,) = await ledger.histories([question(entry("a"))], OPENS)
     assert history.breaker_until is None
+    assert (await ledger.summary(OPENS)).breaker_until is None
     assert await ledger.trip_breaker(OPENS + DAY) is True
 
 
 async def test_a_bounced_address_is_suspended_for_thirty_days(ledger: Ledger) -> None:
-    """A failed delivery report about a reply of ours silences that address, and no other."""
+    """A failed delivery report about a reply of ours silences the address it went to, and no other."""
+    asked = entry("asked")
+    await enter(ledger, decision(asked, reply(asked)))
     report = entry("report", address="mailer-daemon@vostok.example", client="")
-    await enter(ledger, decision(report, reason=Reason.BOUNCE_OF_REPLY, due_at=None, bounce_of_ours=IVAN))
+    ids = (reply(asked).message_id,)
+    bounced = decision(report, reason=Reason.BOUNCE_OF_REPLY, due_at=None, bounce_of_ours=IVAN, bounced_ids=ids)
+    await enter(ledger, bounced)
     olga = entry("b", address="olga@nord.example")
     ivans, olgas = await ledger.histories([question(entry("a")), question(olga)], NOW)
     assert (ivans.suspended_until, olgas.suspended_until) == (NOW + 30 * DAY, None)
     assert (await ledger.summary(NOW)).suspended == 1
     (history,) = await ledger.histories([question(entry("a"))], NOW + 30 * DAY)
     assert history.suspended_until is None
+
+
+async def test_a_forged_report_silences_nobody_else(ledger: Ledger) -> None:
+    """Whoever names another's address in a report about the reply to himself silences himself alone."""
+    asked = entry("asked")
+    await enter(ledger, decision(asked, reply(asked)))
+    forged = entry("forged", address="mailer-daemon@vostok.example", client="")
+    known, unknown = reply(asked).message_id, "<r.nobody@example.com>"
+    for ids in ((unknown,), (known, unknown)):
+        bounced = decision(
+            replace(forged, fingerprint=f"forged{len(ids)}"),
+            reason=Reason.BOUNCE_OF_REPLY,
+            due_at=None,
+            bounce_of_ours="olga@nord.example",
+            bounced_ids=ids,
+        )
+        await enter(ledger, bounced)
+        assert (await ledger.summary(NOW)).suspended == len(ids) - 1
+    olga = entry("b", address="olga@nord.example")
+    ivans, olgas = await ledger.histories([question(entry("a")), question(olga)], NOW)
+    assert (ivans.suspended_until, olgas.suspended_until) == (NOW + 30 * DAY, None)
 
 
 async def test_a_client_is_owed_by_all_its_addresses(ledger: Ledger) -> None:
