@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from responder.core.model import Effect, Message, Policy, SendReply
+    from responder.core.model import Body, Effect, Message, Policy, SendReply
     from responder.ports import Clock, InboxState, Ledger, Mailbox, Outbox, StoredEffect
 
 #: Header fetches of some hundreds cost the fewest round trips without memory (measured: 500 is the knee).
@@ -49,6 +49,10 @@ CHUNK = 500
 #: Enough of a body for the words that a person writes above a quotation, and little enough to keep a message under
 #: 4 KB on the wire.
 BODY_OCTETS = 2500
+#: Enough of a delivery report to reach what failed and the id of the mail it is about: some providers put a page of
+#: HTML and a picture before it. So many are asked for at once.
+REPORT_OCTETS = 65_536
+REPORTS = 32
 #: So many seconds long what was read of Sent counts as known: a backlog does not ask anew for each of its chunks.
 SENT_KNOWN = 2.0
 #: A Sent folder that broke the session some times is left alone, and looked at again after so many rounds.
@@ -285,16 +289,22 @@ class Engine:
     ) -> list[tuple[Message, Facts]]:
         """Read the beginnings of those bodies that can matter."""
         policy = self.rules.policy
-        wanted = [
-            message.key.uid
-            for message, facts in first
-            if message.body is None
-            and facts_room.wants_body(facts, policy)
-            and (fresh or not has_verdict(entries.get(facts.fingerprint)))
-        ]
-        if not wanted:
+        letters: list[int] = []
+        reports: list[int] = []
+        for message, facts in first:
+            if (
+                message.body is None
+                and facts_room.wants_body(facts, policy)
+                and (fresh or not has_verdict(entries.get(facts.fingerprint)))
+            ):
+                (reports if facts.report else letters).append(message.key.uid)
+        if not letters and not reports:
             return first
-        bodies = await self.mailbox.bodies(wanted, octets=BODY_OCTETS)
+        bodies: dict[int, Body] = {}
+        if letters:
+            bodies.update(await self.mailbox.bodies(letters, octets=BODY_OCTETS))
+        for start in range(0, len(reports), REPORTS):
+            bodies.update(await self.mailbox.bodies(reports[start : start + REPORTS], octets=REPORT_OCTETS))
         result: list[tuple[Message, Facts]] = []
         for message, facts in first:
             body = bodies.get(message.key.uid)

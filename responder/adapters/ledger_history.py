@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from responder.adapters.ledger_schema import COUNTS, TOLD_IN_FULL
 from responder.adapters.storable import from_json, from_micros, to_json, to_micros
+from responder.core.address import account
 from responder.core.model import History
 from responder.ports import OwnerMessage
 
@@ -50,18 +51,18 @@ class _Evidence:
     """
 
     def __init__(self, messages: Iterable[OwnerMessage]) -> None:
-        self._to_address: defaultdict[str, list[datetime]] = defaultdict(list)
+        self._to_account: defaultdict[str, list[datetime]] = defaultdict(list)
         self._to_domain: defaultdict[str, list[datetime]] = defaultdict(list)
         self._answers: defaultdict[str, list[OwnerMessage]] = defaultdict(list)
         for message in messages:
             for recipient in message.recipients:
-                self._to_address[recipient].append(message.at)
+                self._to_account[account(recipient)].append(message.at)
                 self._to_domain[recipient.rpartition("@")[2]].append(message.at)
             for message_id in message.refers_to:
                 self._answers[message_id].append(message)
 
     def __bool__(self) -> bool:
-        return bool(self._to_address or self._answers)
+        return bool(self._to_account or self._answers)
 
     def wrote_at(self, question: HistoryQuestion) -> datetime | None:
         """Return the last message to this client from ``conversing_since`` to the arrival, both inclusive."""
@@ -74,8 +75,8 @@ class _Evidence:
 
     def _times(self, question: HistoryQuestion) -> Iterator[Sequence[datetime]]:
         """Yield when the owner wrote to the sender, and to each address and domain of the client."""
-        for address in {question.facts.address, question.facts.person, *question.addresses}:
-            if times := self._to_address.get(address):
+        for each in {question.facts.person, *map(account, question.addresses)}:
+            if times := self._to_account.get(each):
                 yield times
         for domain in question.domains:
             if times := self._to_domain.get(domain):

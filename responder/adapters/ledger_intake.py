@@ -50,8 +50,12 @@ _DECIDED = """
 _PROMISE = """
     INSERT INTO promises (message, client, address, refers_to, due_at) VALUES (?, ?, ?, ?, ?)
 """
+#: Whom the reply went to, not whom the report names: nobody can silence another's address by a forged report.
 _SUSPENSION = """
-    INSERT INTO suspensions (address, until_at) VALUES (?, ?)
+    INSERT INTO suspensions (address, until_at)
+    SELECT DISTINCT address, :until FROM effects JOIN payloads ON effect = effects.id
+        WHERE reply_kind IS NOT NULL AND counts = 1 AND changed_at > :since
+        AND json_extract(payload, '$.message_id') IN (SELECT value FROM json_each(:ids))
     ON CONFLICT (address) DO UPDATE SET until_at = max(until_at, excluded.until_at)
 """
 _EFFECT = """
@@ -110,15 +114,15 @@ def enter_decisions(
         rows.append((message, *_decided_row(decision, now, reply_left_out=left_out)))
     connection.executemany(_DECIDED, rows)
     _open_promises(connection, fresh)
-    until = to_micros(now_at + _SUSPENDED_FOR)
-    connection.executemany(
-        _SUSPENSION,
-        [
-            (clean(decision.facts.bounce_of_ours), until)
-            for _, decision in fresh
-            if decision.verdict.reason is Reason.BOUNCE_OF_REPLY and decision.facts.bounce_of_ours
-        ],
-    )
+    bounced = [
+        message_id
+        for _, decision in fresh
+        if decision.verdict.reason is Reason.BOUNCE_OF_REPLY
+        for message_id in decision.facts.bounced_ids
+    ]
+    if bounced:
+        since, until = to_micros(now_at - _SUSPENDED_FOR), to_micros(now_at + _SUSPENDED_FOR)
+        connection.execute(_SUSPENSION, {"ids": to_json(bounced), "since": since, "until": until})
     return _insert_effects(connection, planned, now)
 
 

@@ -17,7 +17,7 @@ from responder.config.book import spell
 from responder.config.freemail import FREE_MAIL
 from responder.config.spelling import meant, shown
 from responder.config.tables import InlineSecret, TemplateTable
-from responder.core.address import normal_address, normal_domain
+from responder.core.address import account, normal_address, normal_domain
 from responder.core.compose import check_templates
 from responder.core.words import languages
 
@@ -192,7 +192,7 @@ def _addresses(book: Book, tables: File, clients: Mapping[str, ClientTable]) -> 
         for text in client.addresses:
             path = book.member(("clients", key, "addresses"), text)
             domain = normal_domain(text[1:]) if text.startswith("@") else ""
-            normal = f"@{domain}" if domain else normal_address(text)
+            normal = f"@{domain}" if domain else account(normal_address(text))
             if domain in FREE_MAIL:
                 book.complain(
                     path, f"{shown(text)} is a free-mail domain, where anybody may write from: name the addresses"
@@ -212,10 +212,10 @@ def _addresses(book: Book, tables: File, clients: Mapping[str, ClientTable]) -> 
 
 def _own(tables: File) -> Iterator[tuple[str, Path]]:
     for address in tables.owner.also:
-        yield normal_address(address), ("owner", "also")
+        yield account(normal_address(address)), ("owner", "also")
     for name, mailbox in tables.mailboxes.items():
         for address in mailbox.addresses:
-            yield normal_address(address), ("mailboxes", name, "addresses")
+            yield account(normal_address(address)), ("mailboxes", name, "addresses")
 
 
 def _client(book: Book, key: str, client: ClientTable) -> None:
@@ -224,10 +224,10 @@ def _client(book: Book, key: str, client: ClientTable) -> None:
         book.complain_of_all(
             (*path, "addresses"), 'must name at least one address or domain, like ["ivan@vostok.example"]'
         )
-    known = {normal_address(text) for text in client.addresses}
+    known = {account(normal_address(text)) for text in client.addresses}
     domains = {normal_domain(text[1:]) for text in client.addresses if text.startswith("@")}
     for address in client.people:
-        normal = normal_address(address)
+        normal = account(normal_address(address))
         if normal not in known and normal.partition("@")[2] not in domains and book.trusts((*path, "addresses")):
             near = get_close_matches(normal, known - {""}, n=1)
             hint = f"; did you mean {shown(near[0])}?" if near else ""

@@ -34,6 +34,20 @@ _NAME_ADDR = re.compile(rf'(?:[^"<>@,;:()\\]*+|\s*"[^"\\]*+"\s*)<({_ATEXT}(?:\.{
 # BATV: "prvs=tag=user" (draft-levine-smtp-batv), "prvs=user/tag" (its first form), "btv1==tag==user" (Barracuda).
 _BATV = re.compile(r"prvs=(?:([^=/]+)/[0-9a-z]+|[0-9a-z]+=(.+))|btv1==[0-9a-z]+==(.+)")
 
+# Providers that deliver several spellings to one account, by the domain that stands for it: its other domains, and
+# what the local part's letters are read as. Gmail and Proton ignore full stops (Proton "-" and "_" too), Yandex takes
+# "." and "-" for the same.
+_ONE_ACCOUNT = {
+    domain: (domains[0], letters)
+    for domains, letters in (
+        (("gmail.com", "googlemail.com"), str.maketrans("", "", ".")),
+        (("yandex.ru", "ya.ru", "yandex.com", "yandex.by", "yandex.kz", "yandex.ua"), str.maketrans(".", "-")),
+        (("proton.me", "protonmail.com", "protonmail.ch", "pm.me"), str.maketrans("", "", ".-_")),
+        (("icloud.com", "me.com", "mac.com"), str.maketrans("", "")),
+    )
+    for domain in domains
+}
+
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")  # RFC 3490 section 3.1: the full stops of IDN
 _IDN_CATEGORIES = frozenset({"Ll", "Lo", "Lm", "Mn", "Mc", "Nd"})  # RFC 5892: letters, marks, digits
 
@@ -88,6 +102,20 @@ def without_tags(address: str) -> str:
     if (match := _BATV.fullmatch(local)) is not None:
         local = match[1] or match[2] or match[3]
     return f"{local.partition('+')[0] or local}@{domain}"
+
+
+@lru_cache(maxsize=1024)
+def account(address: str) -> str:
+    """Return the one spelling of a normal address that stands for everything its provider delivers to the same person.
+
+    Without tags anywhere; at Gmail, Yandex, Proton and iCloud also one domain for all of theirs, and the local part as
+    they read it. For comparing only: mail goes to addresses as they were written.
+    """
+    local, at, domain = without_tags(address).rpartition("@")
+    if (family := _ONE_ACCOUNT.get(domain)) is not None:
+        domain = family[0]
+        local = local.translate(family[1]) or local
+    return f"{local}{at}{domain}"
 
 
 def without_comments(value: str) -> str | None:

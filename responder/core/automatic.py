@@ -122,6 +122,12 @@ def is_report(sign: str) -> bool:
     return sign.startswith(_REPORT)
 
 
+def tells_failure(fields: Fields) -> bool:
+    """Tell whether an automatic message may be a delivery report of another form, as qmail and older Exims write."""
+    senders = b" ".join((*fields.all("from"), *fields.all("return-path"))).lower()
+    return bool(fields.all("x-failed-recipients")) or b"mailer-daemon" in senders
+
+
 def _sign_in_type(fields: Fields) -> str:
     for raw in fields.all("content-type"):
         if sign := _sign_of_type(*media_type(raw)):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
 from responder.core import authres, automatic
-from responder.core.address import MOST_MAILBOXES, normal_address, read_mailboxes, without_tags
+from responder.core.address import MOST_MAILBOXES, account, normal_address, read_mailboxes
 from responder.core.bounce import failed_recipient
 from responder.core.header import MOST_HEADER, Fields, clean, decoded, instant, message_ids, split_fields
 from responder.core.mime import Text, first_text, is_encrypted, split_message
@@ -105,14 +105,16 @@ class _Index:
 
     own: frozenset[str]
     by_address: dict[str, Client]
+    by_account: dict[str, Client]
+    accounts: dict[str, frozenset[str]]
     by_domain: dict[str, Client]
     by_key: dict[str, Client]
     topics: tuple[TopicWords, ...]
     mailboxes: dict[str, tuple[MailboxRules, dict[str, str]]]
 
     def is_own(self, address: str) -> bool:
-        """Tell whether it is an address of the owner, with or without a "+tag"."""
-        return address in self.own or ("+" in address and without_tags(address) in self.own)
+        """Tell whether mail to it reaches an account of the owner's."""
+        return bool(address) and account(address) in self.own
 
 
 _INDEXES: WeakKeyDictionary[Policy, _Index] = WeakKeyDictionary()
@@ -121,14 +123,15 @@ _INDEXES: WeakKeyDictionary[Policy, _Index] = WeakKeyDictionary()
 def _index(policy: Policy) -> _Index:
     index = _INDEXES.get(policy)
     if index is None:
-        mailboxes = {
-            rules.name: (rules, {normal_address(address): address for address in rules.addresses})
-            for rules in policy.mailboxes
-        }
-        own = {address for _, addresses in mailboxes.values() for address in addresses} | policy.owner.also
+        mailboxes = {rules.name: (rules, _written(rules.addresses)) for rules in policy.mailboxes}
+        own = {address for rules in policy.mailboxes for address in map(normal_address, rules.addresses)}
+        own |= policy.owner.also
+        accounts = {client.key: frozenset(map(account, client.addresses)) for client in policy.clients}
         index = _Index(
-            own=frozenset(own - {""}),
+            own=frozenset(map(account, own - {""})),
             by_address={address: client for client in policy.clients for address in client.addresses},
+            by_account={each: client for client in policy.clients for each in accounts[client.key]},
+            accounts=accounts,
             by_domain={domain: client for client in policy.clients for domain in client.domains},
             by_key={client.key: client for client in policy.clients},
             topics=prepare(policy.topics),
@@ -136,6 +139,15 @@ def _index(policy: Policy) -> _Index:
         )
         _INDEXES[policy] = index
     return index
+
+
+def _written(addresses: Iterable[str]) -> dict[str, str]:
+    """Return a mailbox's addresses as the owner wrote them, by each and by its account; the exact one is stronger."""
+    exact = {normal_address(address): address for address in addresses}
+    by_account: dict[str, str] = {}
+    for normal, written in exact.items():
+        by_account.setdefault(account(normal), written)
+    return by_account | exact
 
 
 # -------------------------------------------------------------------------------------------- reading
@@ -165,9 +177,8 @@ def observe_body(message: Message, facts: Facts, policy: Policy, identity: Ident
     try:
         fields = split_fields(message.header)
         sign = facts.automatic or automatic.sign_in_body(body)
-        bounced = ""
-        if automatic.is_report(sign):
-            bounced = _bounced(fields, body, identity)
+        report = facts.report or automatic.is_report(sign)
+        bounced, bounced_ids = _bounced(fields, body, identity) if report else ("", ())
         topic = because = ""
         encrypted = quirk = False
         if not (facts.own or sign or facts.unreadable):
@@ -175,7 +186,9 @@ def observe_body(message: Message, facts: Facts, policy: Policy, identity: Ident
         return replace(
             facts,
             automatic=sign,
+            report=report,
             bounce_of_ours=bounced,
+            bounced_ids=bounced_ids,
             topic=topic,
             topic_because=because,
             encrypted=encrypted,
@@ -194,9 +207,8 @@ def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identi
         address, unreadable = "", "the header is longer than 64 KB"
     own = _own_field(fields, index)
     sign = automatic.sign_of_robot(fields) or (automatic.sign_in_body(body) if body else "")
-    bounced = ""
-    if body is not None and automatic.is_report(sign):
-        bounced = _bounced(fields, body, identity)
+    report = bool(sign) and (automatic.is_report(sign) or automatic.tells_failure(fields))
+    bounced, bounced_ids = _bounced(fields, body, identity) if report and body is not None else ("", ())
     client, by_domain = _client(address, index)
     return_path = _return_path(fields)
     rules, addresses = index.mailboxes.get(identity.mailbox, _NO_MAILBOX)
@@ -219,11 +231,13 @@ def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identi
         return_path=return_path,
         own=own,
         automatic=sign,
+        report=report,
         bounce_of_ours=bounced,
+        bounced_ids=bounced_ids,
         answers_ours=any(is_ours(identity.secret, found) for found in reply_to or references[-1:]),
         client=client.key if client else "",
-        by_domain=by_domain or (client is not None and not _is_listed(return_path, client)),
-        return_path_is_clients=_is_clients(return_path or "", address, client),
+        by_domain=by_domain or (client is not None and not _is_listed(return_path, index.accounts[client.key])),
+        return_path_is_clients=_is_clients(return_path or "", address, client, index),
         addressed=_addressed((*to, *cc), addresses),
         named_in=_named_in(fields, index, to, cc),
         others_in_to=any(not index.is_own(other) for other in to),
@@ -239,10 +253,10 @@ def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identi
     )
 
 
-def _bounced(fields: Fields, body: Body, identity: Identity) -> str:
-    """Return the address that a report about a reply of ours says has failed, without its tags; "" if none."""
-    failed = failed_recipient(fields, body.beginning, lambda found: is_ours(identity.secret, found))
-    return without_tags(failed) if failed else ""
+def _bounced(fields: Fields, body: Body, identity: Identity) -> tuple[str, tuple[str, ...]]:
+    """Return the account that a report about a reply of ours says has failed and the reply's ids; "" if none."""
+    failed, ids = failed_recipient(fields, body.beginning, lambda found: is_ours(identity.secret, found))
+    return (account(failed), ids) if failed else ("", ())
 
 
 def _sender(fields: Fields) -> tuple[str, str]:
@@ -277,28 +291,28 @@ def _own_field(fields: Fields, index: _Index) -> str:
 
 
 def _client(address: str, index: _Index) -> tuple[Client | None, bool]:
-    """Return the client and whether only the domain told: an exact address beats a domain."""
+    """Return the client and whether only the domain told: an exact address beats its account, that a domain."""
     if not address:
         return None, False
-    if (client := index.by_address.get(address)) is not None:
+    if (client := index.by_address.get(address) or index.by_account.get(account(address))) is not None:
         return client, False
     client = index.by_domain.get(address.rpartition("@")[2])
     return client, client is not None
 
 
-def _is_clients(return_path: str, address: str, client: Client | None) -> bool:
+def _is_clients(return_path: str, address: str, client: Client | None, index: _Index) -> bool:
     path = normal_address(return_path)
     if not path:
         return False
     if client is None:
-        return bool(address) and address in {path, without_tags(path)}
-    return bool(client.addresses & {path, without_tags(path)}) or path.rpartition("@")[2] in client.domains
+        return bool(address) and account(address) == account(path)
+    return account(path) in index.accounts[client.key] or path.rpartition("@")[2] in client.domains
 
 
-def _is_listed(return_path: str | None, client: Client) -> bool:
-    """Tell whether a reply would go to one of the client's own addresses; True where none could go."""
+def _is_listed(return_path: str | None, accounts: frozenset[str]) -> bool:
+    """Tell whether a reply would go to one of the client's own accounts; True where none could go."""
     path = normal_address(return_path or "")
-    return not path or bool(client.addresses & {path, without_tags(path)})
+    return not path or account(path) in accounts
 
 
 def _recipients(fields: Fields, names: Iterable[str]) -> tuple[str, ...]:
@@ -313,7 +327,7 @@ def _recipients(fields: Fields, names: Iterable[str]) -> tuple[str, ...]:
 def _addressed(listed: Iterable[str], addresses: dict[str, str]) -> str:
     """Return the first listed address that is one of this mailbox's, as the owner wrote it; "" if none is."""
     for address in listed:
-        if address and (written := addresses.get(address) or addresses.get(without_tags(address))):
+        if address and (written := addresses.get(address) or addresses.get(account(address))):
             return written
     return ""
 
@@ -363,7 +377,7 @@ def wants_body(facts: Facts, policy: Policy) -> bool:
     """
     if facts.text_read:
         return False
-    if automatic.is_report(facts.automatic):
+    if facts.report:
         return not facts.own
     if facts.own or facts.automatic or facts.unreadable or facts.dmarc in {Dmarc.FAIL, Dmarc.SEVERAL}:
         return False

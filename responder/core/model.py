@@ -28,6 +28,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from responder.core.address import account
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime, timedelta
@@ -369,7 +371,9 @@ class Facts:
         return_path: None when missing, "" when null, else the address as written (without brackets).
         own: which field names the owner ("From", "Sender", "Return-Path"); "" when none does.
         automatic: the sign that a machine wrote it ("Auto-Submitted: auto-replied"); "" when there is none.
+        report: it may be a delivery report, which only its body shows.
         bounce_of_ours: the address that a failed delivery report about a reply of ours names; "" otherwise.
+        bounced_ids: the ids of ours that such a report names.
         answers_ours: In-Reply-To names a reply of ours.
         client: the matching client's key; "" for a stranger.
         by_domain: the client was matched by its domain only, or a reply would go to an address that is not listed:
@@ -399,7 +403,9 @@ class Facts:
     return_path: str | None = None
     own: str = ""
     automatic: str = ""
+    report: bool = False
     bounce_of_ours: str = ""
+    bounced_ids: tuple[str, ...] = ()
     answers_ours: bool = False
     client: str = ""
     by_domain: bool = False
@@ -419,10 +425,8 @@ class Facts:
 
     @property
     def person(self) -> str:
-        """The sender's address without its +tag: tags do not make several persons."""
-        local, at, domain = self.address.rpartition("@")
-        name = local.partition("+")[0] or local
-        return f"{name}{at}{domain}"
+        """The sender's account: tags, and a provider's other spellings of the address, do not make several persons."""
+        return account(self.address) if self.address else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

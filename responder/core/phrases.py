@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
-from responder.core.address import normal_address, without_tags
+from responder.core.address import account, normal_address
 from responder.core.words import (
     Reader,
     clean,
@@ -60,9 +60,10 @@ class Speech:
     def name(self) -> str:
         """Say how the owner addresses this sender; "" for one the file does not name, or if another would read it."""
         path = normal_address(self.facts.return_path or "")
-        if path and without_tags(path) not in {self.facts.address, self.facts.person}:
+        if path and account(path) != self.facts.person:
             return ""
-        return clean(self.client.people.get(self.facts.address, ""), NAME_LIMIT)
+        people = {account(address): name for address, name in self.client.people.items()}
+        return clean(people.get(self.facts.person, ""), NAME_LIMIT)
 
     def greeting(self) -> str:
         """Greet by name, or in words that need none."""
