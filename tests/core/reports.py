@@ -101,7 +101,7 @@ def exchange(reply: str, address: str, action: str = "failed") -> bytes:
             f"In-Reply-To: {_id(reply)}",
             f"References: {_id(reply)}",
         ),
-        'Content-Type: multipart/alternative; boundary="=_a"\r\n\r\n--=_a\r\nContent-Type: text/plain; charset="us-ascii"'
+        'Content-Type: multipart/alternative; boundary="=_a"\r\n\r\n--=_a\r\nContent-Type: text/plain'
         f"\r\n\r\n{address}: nobody.\r\n--=_a\r\nContent-Type: text/html\r\n\r\n{page}\r\n--=_a--\r\n",
         "Content-Type: message/delivery-status\r\n\r\n"
         + _status(address, action, "X-Display-Name: Ivan").replace("rfc822; ", "rfc822;"),
@@ -130,7 +130,7 @@ def gmail(reply: str, address: str, action: str = "failed") -> bytes:
             f"In-Reply-To: {_id(reply)}",
             f"References: {_id(reply)}",
         ),
-        'Content-Type: multipart/related; boundary="=_g"\r\n\r\n--=_g\r\nContent-Type: text/html; charset="UTF-8"\r\n\r\n'
+        'Content-Type: multipart/related; boundary="=_g"\r\n\r\n--=_g\r\nContent-Type: text/html\r\n\r\n'
         f"<p>{address}</p>\r\n--=_g\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n{picture}"
         "\r\n--=_g--\r\n",
         f"Content-Type: message/delivery-status\r\n\r\n{_status(address, action)}",

@@ -144,7 +144,8 @@ BORDER = (
 )
 RESULTS = (
     "Authentication-Results: spf=pass (sender IP is 192.0.2.7)\n smtp.mailfrom=vostok.example; dkim=pass (signature"
-    " was verified)\n header.d=vostok.example;dmarc=pass action=none\n header.from=vostok.example;compauth=pass reason=100\n"
+    " was verified)\n header.d=vostok.example;"
+    "dmarc=pass action=none\n header.from=vostok.example;compauth=pass reason=100\n"
 )
 OLDER = (
     "Authentication-Results: spf=pass (sender IP is 192.0.2.7) smtp.mailfrom=vostok.example; example.com; dkim=pass"
