@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING
 
 from responder.core.address import read_mailboxes, without_comments
-from responder.core.header import clean, media_type
+from responder.core.header import clean, media_type, message_ids
+from responder.core.ours import looks_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -92,6 +93,7 @@ def sign_of_robot(fields: Fields) -> str:
         or _sign_in_auto_submitted(fields)
         or _sign_in_words(fields)
         or _sign_in_address(fields)
+        or _sign_in_message_id(fields)
     )
 
 
@@ -219,6 +221,14 @@ def _sign_in_address(fields: Fields) -> str:
             for address in read_mailboxes(value).addresses:
                 if is_robot(address):
                     return f"{name}: {address}"
+    return ""
+
+
+def _sign_in_message_id(fields: Fields) -> str:
+    """Know another responder by the form of its ids, where a server on the way took its other signs away."""
+    for raw in fields.all("message-id"):
+        if any(map(looks_ours, message_ids(raw))):
+            return _quoted("Message-ID", raw.decode("latin-1"))
     return ""
 
 

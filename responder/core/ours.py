@@ -56,7 +56,7 @@ def is_ours(secret: bytes, message_id: str) -> bool:
 
 
 def looks_ours(message_id: str) -> bool:
-    """Tell whether the id has the form of ours; for the owner's own folders, where nobody forges."""
+    """Tell whether the id has the form of ours, by whomever: a forger can only make his own mail a machine's."""
     return _OURS.fullmatch(message_id) is not None
 
 

@@ -89,6 +89,8 @@ MACHINES = [
     "Return-Path: MAILER-DAEMON",
     "Return-Path: <bounces+12-ivan=vostok.example@x.example>",
     "Return-Path: <prvs=0123=noreply@x.example>",
+    # another responder, whose other signs a server on the way took away
+    f"Message-ID: <responder.{'0' * 24}.{'f' * 24}@x.example>",
 ]
 
 

@@ -37,6 +37,7 @@ base_dir = {dir}/run
 state_dir = {dir}/run
 log_path = {dir}/dovecot.log
 listen = 127.0.0.1
+hostname = mail.example.com
 protocols = imap lmtp
 ssl = yes
 ssl_cert = <{dir}/cert.pem
@@ -107,20 +108,40 @@ _NAMESPACES = {
 }
 _EXTRA = {"rich": "", "poor": "imap_capability = IMAP4rev1 UNSELECT CHILDREN NAMESPACE ID"}
 
+#: Sieve at delivery, with no least pause between a vacation's answers; what it sends goes to the port.
+_SIEVE = """
+submission_host = 127.0.0.1:{port}
+recipient_delimiter = +
+protocol lmtp {{
+  mail_plugins = $mail_plugins sieve
+}}
+plugin {{
+  sieve = file:~/sieve;active=~/.dovecot.sieve
+  sieve_extensions = +editheader +vacation-seconds
+  sieve_vacation_min_period = 0
+}}
+"""
 
-def missing() -> str:
+
+def missing(*, sieve: bool = False) -> str:
     """Say why this server cannot be started here; "" if it can."""
     for program in ("dovecot", "doveadm", "openssl"):
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin") is None:
             return f"{program} is not installed (Debian: dovecot-imapd dovecot-lmtpd openssl)"
+    if sieve and not any(Path("/usr/lib").glob("dovecot/modules/lib*_sieve_plugin.so")):
+        return "the Sieve plugin is not installed (Debian: dovecot-sieve)"
     return ""
 
 
 class Dovecot:
-    """The running server. A context manager: it has started when the block begins and is gone after it."""
+    """The running server. A context manager: it has started when the block begins and is gone after it.
 
-    def __init__(self, kind: Kind) -> None:
+    With ``sieve`` the scripts of ``install_sieve`` run at delivery, and hand their mail to that SMTP port.
+    """
+
+    def __init__(self, kind: Kind, *, sieve: int = 0) -> None:
         self.kind: Kind = kind
+        self._sieve = sieve
         self.host = "localhost"
         self.directory = Path(tempfile.mkdtemp(prefix="dovecot-test-"))  # short: it holds Unix sockets
         self.imap_port, self.imaps_port, self.lmtp_port = _free_ports(3)
@@ -178,7 +199,7 @@ class Dovecot:
             identity=f"first_valid_uid = {uid}" if root else _UNPRIVILEGED.format(uid=uid, user=me, group=mine),
             chroot="" if root else "chroot =",
             namespace=_NAMESPACES[self.kind],
-            extra=_EXTRA[self.kind],
+            extra=_EXTRA[self.kind] + (_SIEVE.format(port=self._sieve) if self._sieve else ""),
             imap=self.imap_port,
             imaps=self.imaps_port,
             lmtp=self.lmtp_port,
@@ -240,6 +261,17 @@ class Dovecot:
             while not (line := imap.readline()).startswith(tag):
                 assert line
             assert line.startswith(tag + b" OK"), line
+
+    def install_sieve(self, user: str, script: str) -> None:
+        """Make that the user's Sieve script; a script with a mistake raises CalledProcessError."""
+        active = self.directory / "mail" / user / ".dovecot.sieve"
+        active.parent.mkdir(exist_ok=True)
+        active.write_text(script)
+        command = [_program("sievec"), "-c", str(self.directory / "dovecot.conf"), str(active)]
+        subprocess.run(command, check=True, capture_output=True)
+        if os.getuid() == 0:
+            for path in (active.parent, active, active.with_suffix(".svbin")):
+                os.chown(path, MAIL_UID, MAIL_UID)
 
     def kick(self, user: str) -> None:
         """End the user's sessions, as an administrator would."""
