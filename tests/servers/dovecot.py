@@ -252,11 +252,12 @@ class Dovecot:
             kind, data = imap.append(_quoted(folder), f"({flags})", internal_at, raw)
             assert kind == "OK", data
 
-    def append_many(self, user: str, raws: list[bytes]) -> None:
+    def append_many(self, user: str, raws: list[bytes], internal_at: datetime | None = None) -> None:
         """Put many messages into INBOX, fast: in one command (RFC 3502, which both profiles obey)."""
         with self.client(user) as imap:
             tag = b"m1"
-            parts = [b"%s APPEND INBOX" % tag] + [b" {%d+}\r\n%s" % (len(raw), raw) for raw in raws]
+            when = b" " + imaplib.Time2Internaldate(internal_at).encode() if internal_at is not None else b""
+            parts = [b"%s APPEND INBOX" % tag] + [b"%s {%d+}\r\n%s" % (when, len(raw), raw) for raw in raws]
             imap.send(b"".join(parts) + b"\r\n")
             while not (line := imap.readline()).startswith(tag):
                 assert line
