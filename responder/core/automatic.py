@@ -45,6 +45,7 @@ _ROBOT_FIELDS = (
     "Mailing-List",
     "X-Mailing-List",
     "X-Mailman-Version",
+    "X-Responder-Id",  # another responder's
 )
 # A part's Content-Type in the raw beginning of a body, with its folded lines.
 _RAW_TYPE = re.compile(rb"(?im)^content-type:((?:[^\r\n]{0,200}(?:\r?\n[ \t])?){1,6})")

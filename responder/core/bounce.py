@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 _RECIPIENTS = ("original-recipient", "final-recipient")  # the first is as we wrote it
 _RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global"})
-#: A provider that gives a message another id on its way out keeps the first one here.
-_ID_FIELDS = ("message-id", "x-microsoft-original-message-id")
+#: Some providers give a message another id on its way out; our second field keeps the first one.
+_ID_FIELDS = ("message-id", "x-responder-id")
 _BLANK = re.compile(rb"\r?\n[ \t]*\r?\n")
 _MOST_GROUPS = 20  # our replies have one recipient
 
 # Plain text: qmail names each failed address in a paragraph of its own, and the message's header follows below.
 _QMAIL_BEGINS = re.compile(rb"\s*Hi\. This is the ")
 _QMAIL_RECIPIENT = re.compile(rb"^<([^<>\s]{3,254})>:\r?$", re.MULTILINE)
-_ID_LINE = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?(<[^<>\s]{3,250}>)", re.MULTILINE | re.IGNORECASE)
+_ID_LINE = re.compile(
+    rb"^(?:message-id|x-responder-id):[ \t]*(?:\r?\n[ \t]+)?(<[^<>\s]{3,250}>)", re.MULTILINE | re.IGNORECASE
+)
 
 
 def failed_recipient(fields: Fields, raw: bytes, is_ours: Callable[[str], bool]) -> tuple[str, tuple[str, ...]]:

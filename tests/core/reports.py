@@ -109,11 +109,11 @@ def exchange(reply: str, address: str, action: str = "failed") -> bytes:
     )
 
 
-def microsoft_that_gave_another_id(reply: str, address: str, action: str = "failed") -> bytes:
-    """The provider that sent the reply gave it an id of its own and kept ours beside it."""
+def exchange_about_another_id(reply: str, address: str, action: str = "failed") -> bytes:
+    """The provider that sent the reply gave it an id of its own; ours stands in our second field alone."""
     ours = _id(reply)
     theirs = "<DB7PR05MB1@DB7PR05MB1.eurprd05.prod.outlook.example>"
-    changed = reply.replace(f"Message-ID: {ours}", f"Message-ID: {theirs}\r\nX-Microsoft-Original-Message-ID: {ours}")
+    changed = reply.replace(f"Message-ID: {ours}", f"Message-ID: {theirs}")
     assert changed != reply
     return exchange(changed, address, action)
 
@@ -151,5 +151,5 @@ def qmail(reply: str, address: str, action: str = "failed") -> bytes:
 
 FORMS: dict[str, Callable[..., bytes]] = {
     form.__name__: form
-    for form in (postfix, exim, exim_in_plain_text, exchange, microsoft_that_gave_another_id, gmail, qmail)
+    for form in (postfix, exim, exim_in_plain_text, exchange, exchange_about_another_id, gmail, qmail)
 }

@@ -13,6 +13,7 @@ POLICY = policy()
 IDENTITY = Identity("main", b"a secret of this installation")
 OURS = derive_message_id(IDENTITY.secret, "main", "f" * 64, "example.com")
 REPLY = f"From: Anna <anna@example.com>\r\nTo: ivan@vostok.example\r\nSubject: Auto: x\r\nMessage-ID: {OURS}\r\n"
+REPLY += f"X-Responder-Id: {OURS}\r\n"
 
 
 def read(raw: bytes) -> Facts:

@@ -91,6 +91,7 @@ MACHINES = [
     "Return-Path: <prvs=0123=noreply@x.example>",
     # another responder, whose other signs a server on the way took away
     f"Message-ID: <responder.{'0' * 24}.{'f' * 24}@x.example>",
+    f"X-Responder-Id: <responder.{'0' * 24}.{'f' * 24}@x.example>",
 ]
 
 

@@ -68,6 +68,9 @@ GATES: list[tuple[str, dict[str, str], str | None]] = [
     ("full", {"X-Spam-Flag": "NO"}, ""),
     ("automatic", {"X-Autoresponder": "1"}, ""),
     ("automatic", {"X-Precedence": "bulk"}, ""),
+    ("automatic", {"Mailing-List": "contact x@lists.example"}, ""),
+    ("automatic", {"X-Ignorevacation": "yes"}, ""),
+    ("full", {"X-Ignorevacation": "no"}, ""),
     ("automatic", {"Sender": "MAILER-DAEMON@vostok.example"}, ""),
     # RFC 5230 section 4.6: addresses of systems.
     *[
@@ -90,6 +93,9 @@ GATES: list[tuple[str, dict[str, str], str | None]] = [
     ("full", {"To": "office@example.com"}, ""),
     ("full", {"To": "team: anna@example.com, x@else.example;"}, ""),
     ("full", {"To": "x@else.example", "Resent-To": "anna@example.com"}, ""),
+    ("full", {"To": "anna+clients@example.com"}, ""),
+    ("copied", {"To": "x@else.example", "Resent-Cc": "anna@example.com"}, ""),
+    ("copied", {"To": "x@else.example", "Resent-Bcc": "anna@example.com"}, ""),
     ("copied", {"To": "boss@else.example", "Cc": OWNER}, ""),
     # RFC 3834 section 4: the destination is the Return-Path, after BATV and +tag.
     ("full", {}, "prvs=0123abcdef={person}"),
