@@ -102,6 +102,13 @@ GATES: list[tuple[str, dict[str, str], str | None]] = [
     ("full", {}, "{local}+tag@vostok.example"),
     # Nothing but one readable sender.
     ("unreadable", {"From": "a@vostok.example, b@vostok.example"}, ""),
+    ("unreadable", {"From": "team: a@vostok.example;"}, ""),
+    ("unreadable", {"From": ""}, ""),
+    ("unreadable", {"From": "a@vostok.example)b@evil.example"}, ""),
+    ("unreadable", {"From": "<a@vostok.example> <b@evil.example>"}, ""),
+    ("stranger", {"From": '"a@vostok.example" <b@evil.example>'}, ""),
+    ("stranger", {"From": "a@vostok.example.evil.example"}, ""),
+    ("full", {"Reply-To": "b@evil.example"}, ""),
 ]
 
 
