@@ -111,14 +111,13 @@ class Carrier:
         receipts: list[Receipt] = []
         now_at = self._clock.now()
         for stored in await self._ledger.unfinished(self._mailbox.name):
-            if stored.state != "started":
-                continue
             effect = stored.effect
-            if isinstance(effect, SendReply | SaveDraft):
+            if isinstance(effect, CopySent):  # put off too: the session may have been lost after the server took it
+                if effect.message_id in copied:
+                    receipts.append(_receipt(stored, Outcome.DONE, now_at, "found in Sent"))
+            elif stored.state == "started" and isinstance(effect, SendReply | SaveDraft):
                 log.warning("in doubt: nobody knows whether this reply left", message_id=effect.message_id)
                 receipts.append(_receipt(stored, Outcome.IN_DOUBT, now_at, "stopped while it was being sent"))
-            elif isinstance(effect, CopySent) and effect.message_id in copied:
-                receipts.append(_receipt(stored, Outcome.DONE, now_at, "found in Sent"))
         if receipts:
             await self._ledger.advance(receipts=receipts)
         self.next_at = now_at

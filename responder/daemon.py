@@ -1,18 +1,17 @@
 """Keeps the line moving: one task per mailbox, timers, signals, reload, and what systemd is told.
 
-What it promises: a dead session is rebuilt with a growing, jittered delay; a bad file on reload leaves the old rules
-in force and says so; the watchdog is fed only while every mailbox moves; a stop finishes the round it is in, so that
-no reply is cut in two.
+What it promises: a dead session is rebuilt with a growing, jittered delay, and no answers of a server make it a busy
+loop; a bad file on reload leaves the old rules in force and says so; the watchdog is fed only while every mailbox
+moves; a stop finishes the round it is in, so that no reply is cut in two.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from responder.adapters.ledger import SqliteLedger
 from responder.adapters.notify import Notifier
 from responder.engine import Engine, Rules
 from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
+from responder.pace import PATIENCE, WAKE_SECONDS, Pace, Patience
 from responder.premises import build_mailbox, build_outbox, install_secret
 
 if TYPE_CHECKING:
@@ -34,14 +34,6 @@ if TYPE_CHECKING:
     from responder.config import Loaded, MailboxSettings
     from responder.ports import Clock, Mailbox, Outbox
 
-#: The first delay after a lost session, and the longest; doubled each time, with jitter so that several do not knock
-#: at once.
-BACKOFF_FIRST = 1.0
-BACKOFF_LONGEST = 300.0
-#: A session that lived so long was a good one: the next loss begins with the first delay again.
-LIVED = 60.0
-#: After a refused login: providers lock accounts that are tried too often.
-LOGIN_BACKOFF = 900.0
 #: How long a round, a connection or one wait may last before the mailbox counts as stuck: longer than the ten minutes
 #: that RFC 5321 section 4.5.3.2.6 gives a server after the dot.
 STUCK_AFTER = 660.0
@@ -60,10 +52,14 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Line:
-    """One mailbox's machinery and its signs of life. ``moved`` is on the monotonic clock."""
+    """One mailbox's machinery and its signs of life. ``moved`` is on the monotonic clock.
+
+    ``called`` is set when the mailbox is to look up from whatever pause it makes; ``hasty``: the last wait ended early.
+    """
 
     name: str
     poll: timedelta
+    pace: Pace
     mailbox: Mailbox
     outbox: Outbox
     engine: Engine
@@ -72,6 +68,14 @@ class Line:
     looked_at: datetime | None = None
     noted_at: datetime | None = None
     told: str = ""
+    hasty: bool = False
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def call(self) -> None:
+        """Make it look again now, or end."""
+        self.pace.called()
+        self.called.set()
+        self.mailbox.wake()
 
 
 class Daemon:
@@ -83,6 +87,7 @@ class Daemon:
         clock: time.
         environ: the environment, for secrets and systemd.
         on_round: called after each completed round with the mailbox's name and the instant it wants to look again.
+        patience: how long servers are waited for, and how soon they are asked again.
     """
 
     def __init__(
@@ -93,12 +98,14 @@ class Daemon:
         clock: Clock,
         environ: Mapping[str, str],
         on_round: Callable[[str, datetime | None], None] | None = None,
+        patience: Patience = PATIENCE,
     ) -> None:
         self._loaded = loaded
         self._state = state
         self._clock = clock
         self._environ = environ
         self._on_round = on_round
+        self._patience = patience
         self._rules = Rules(policy=loaded.policy)
         self._lock = asyncio.Lock()
         self._stopping = asyncio.Event()
@@ -168,7 +175,7 @@ class Daemon:
     def wake(self) -> None:
         """Make every mailbox look again now."""
         for line in self._lines.values():
-            line.mailbox.wake()
+            line.call()
 
     def reload(self) -> None:
         """Read the configuration again; a bad one leaves the old rules in force and says so."""
@@ -198,8 +205,14 @@ class Daemon:
     # ------------------------------------------------------------------------------------------ lines
 
     def _line(self, settings: MailboxSettings) -> Line:
-        mailbox = build_mailbox(settings, self._loaded, self._environ)
-        outbox = build_outbox(settings, self._loaded, self._environ, late=lambda at: at <= self._clock.now())
+        mailbox = build_mailbox(settings, self._loaded, self._environ, patience=self._patience)
+        outbox = build_outbox(
+            settings,
+            self._loaded,
+            self._environ,
+            late=lambda at: at <= self._clock.now(),
+            patience=self._patience,
+        )
         engine = Engine(
             mailbox=mailbox,
             outbox=outbox,
@@ -214,6 +227,11 @@ class Daemon:
         return Line(
             name=settings.name,
             poll=settings.poll,
+            pace=Pace(
+                self._patience,
+                poll=self._clock.real_seconds(settings.poll.total_seconds()),
+                now=time.monotonic(),
+            ),
             mailbox=mailbox,
             outbox=outbox,
             engine=engine,
@@ -241,7 +259,7 @@ class Daemon:
         """
         for line in self._lines.values():
             line.state = REPLACED
-            line.mailbox.wake()
+            line.call()
         if self._change is None or self._change.done():
             self._change = asyncio.create_task(self._exchange_lines())
 
@@ -256,7 +274,7 @@ class Daemon:
 
     async def _stop_lines(self, names: tuple[str, ...]) -> None:
         for name in names:
-            self._lines[name].mailbox.wake()
+            self._lines[name].call()
         if self._change is not None:
             await self._change
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -276,7 +294,6 @@ class Daemon:
 
     async def _keep(self, line: Line) -> None:
         """Keep one mailbox going: begin, rounds, waits; rebuild after a lost session."""
-        failures = 0
         while not self._done(line):
             began = time.monotonic()
             try:
@@ -284,8 +301,7 @@ class Daemon:
                 while not self._done(line):
                     self._moved(line, "watching")
                     next_at = await line.engine.round()
-                    if time.monotonic() - began > LIVED:
-                        failures = 0
+                    line.pace.looked()
                     self._moved(line, "watching")
                     line.looked_at = self._clock.now()
                     await self._note(line)
@@ -293,26 +309,38 @@ class Daemon:
                     if self._on_round is not None:
                         self._on_round(line.name, next_at)
                     if not self._done(line):
-                        await line.mailbox.wait(self._pause(line, next_at))
+                        await self._wait(line, self._pause(line, next_at))
                     self._look_at_files()
             except TemporaryError as error:
-                failures += 1
-                delay = error.retry_after or _backoff(failures)
+                delay = line.pace.lost(began, time.monotonic(), error.retry_after)
                 log.warning("session lost", mailbox=line.name, error=str(error), again_in=f"{delay:.0f} s")
+                await self._tell_unreached(line, str(error))
                 await self._rest(line, delay, str(error))
             except ConfigurationError as error:
                 log.error("login refused", mailbox=line.name, error=str(error))  # noqa: TRY400 - no traceback: the owner reads this
                 await self._tell_trouble(line, str(error))
-                await self._rest(line, LOGIN_BACKOFF, str(error))
+                await self._rest(line, self._patience.refused, str(error))
             except PermanentError as error:
                 self._fatal = error
                 self._stopping.set()
             except Exception as error:  # a defect of ours: visible, and never a busy loop
-                failures += 1
                 log.exception("unexpected", mailbox=line.name)
-                await self._rest(line, _backoff(failures), f"unexpected {type(error).__name__}")
+                why = f"unexpected {type(error).__name__}"
+                delay = line.pace.lost(began, time.monotonic())
+                await self._tell_unreached(line, why)
+                await self._rest(line, delay, why)
         await line.mailbox.close()
         await line.outbox.close()
+
+    async def _wait(self, line: Line, seconds: float) -> None:
+        """Wait for news; from a server that tells of some again and again where there are none, only by the clock."""
+        if not line.engine.fruitful and line.hasty and (pause := line.pace.woken(time.monotonic())):
+            line.hasty = False
+            await self._sleep(line, min(pause, seconds))
+            return
+        began = time.monotonic()
+        await line.mailbox.wait(seconds)
+        line.hasty = time.monotonic() - began < min(seconds, WAKE_SECONDS)
 
     def _done(self, line: Line) -> bool:
         return self._stopping.is_set() or line.state == REPLACED
@@ -334,16 +362,22 @@ class Daemon:
             line.state = state
             self._notifier.status(self._status())
 
+    async def _sleep(self, line: Line, seconds: float) -> None:
+        """Sleep until somebody calls, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(line.called.wait(), seconds)
+        line.called.clear()
+
     async def _rest(self, line: Line, seconds: float, why: str) -> None:
         """Sleep before the next try, in slices, so that the watchdog knows that this is meant."""
         await line.mailbox.close()
+        line.noted_at = None  # the next good round takes the trouble back at once
         with contextlib.suppress(ResponderError):
             await self._ledger.note(f"mailbox.{line.name}.trouble", why)
         ends = time.monotonic() + seconds
         while not self._done(line) and (left := ends - time.monotonic()) > 0:
             self._moved(line, f"waiting to try again: {why}")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), min(SLICE, left))
+            await self._sleep(line, min(SLICE, left))
             self._look_at_files()
 
     # ------------------------------------------------------------------------------------- signs of life
@@ -369,15 +403,22 @@ class Daemon:
         if command:
             await alert(command, text)
 
-    async def _tell_trouble(self, line: Line, trouble: str) -> None:
-        """Alert once for each new trouble that only the owner can mend."""
-        if trouble and trouble != line.told:
+    async def _tell_trouble(self, line: Line, trouble: str, *, kind: str = "") -> None:
+        """Alert once for each new trouble that the owner has to know; the same kind of trouble is no new one."""
+        kind = kind or trouble
+        if trouble and kind != line.told:
             try:
                 await self._alert(f"{line.name}: {trouble}")
             except TemporaryError as error:
                 log.warning("alert failed", error=str(error))
                 return
-        line.told = trouble
+        line.told = kind
+
+    async def _tell_unreached(self, line: Line, why: str) -> None:
+        """Alert once in an outage that lasts: a certificate that ran out is mended by nobody who does not know."""
+        if line.pace.unreached(time.monotonic()):
+            words = f"out of reach for {self._patience.unreached / 60:.0f} minutes; mail waits in INBOX. {why}"
+            await self._tell_trouble(line, words, kind="out of reach")
 
     def _look_at_files(self) -> None:
         if config.stamp(self._loaded.settings) != self._stamp:
@@ -400,8 +441,3 @@ class Daemon:
             else:
                 self._notifier.ping()
             await asyncio.sleep(interval / 2)
-
-
-def _backoff(failures: int) -> float:
-    longest = min(BACKOFF_LONGEST, BACKOFF_FIRST * 2 ** (failures - 1))
-    return random.uniform(longest / 2, longest)  # noqa: S311 - jitter

@@ -116,6 +116,8 @@ class Engine:
         self._waiting: dict[str, LedgerEntry] = {}
         #: How often the server's structure of a message could not be understood since the start.
         self.quirks = 0
+        #: The last round found something to do.
+        self.fruitful = False
         self._chunk = CHUNK
         self._stumbled: Counter[int] = Counter()
         self._sent_stumbled = 0
@@ -145,7 +147,8 @@ class Engine:
 
     async def round(self) -> datetime | None:
         """Take in new mail, decide what is ripe, carry it out; return when to look again, None for "at news"."""
-        if self._carrier.is_due():
+        due = self._carrier.is_due()
+        if due:
             await self._read_sent()  # the owner may have answered since
             await self._carrier.retry()
         state = self._known_state()
@@ -154,7 +157,8 @@ class Engine:
             await self._renumbered(inbox)
             inbox, uids = await self.mailbox.scan(self._known_state().next_uid)
         await self._take_in_all(uids)
-        await self._decide_ripe()
+        ripe = await self._decide_ripe()
+        self.fruitful = due or bool(uids) or ripe
         return self._next_at()
 
     @property
@@ -451,8 +455,8 @@ class Engine:
 
     # ----------------------------------------------------------------------------------- ripe mail
 
-    async def _decide_ripe(self) -> None:
-        """Decide the mail whose grace time is over, all of one sender together."""
+    async def _decide_ripe(self) -> bool:
+        """Decide the mail whose grace time is over, all of one sender together; tell whether there was any."""
         now_at = self._clock.now()
         grace = self.rules.policy.replies.grace
         first: dict[str, datetime] = {}
@@ -460,11 +464,12 @@ class Engine:
             first[entry.address] = min(first.get(entry.address, entry.arrived_at), entry.arrived_at)
         ripe = [entry for entry in self._waiting.values() if first[entry.address] + grace <= now_at]
         if not ripe:
-            return
+            return False
         await self._read_sent()
         ripe.sort(key=lambda entry: entry.key.uid)
         for start in range(0, len(ripe), CHUNK):
             await self._decide_waiting(ripe[start : start + CHUNK])
+        return True
 
     async def _decide_waiting(self, entries: Sequence[LedgerEntry]) -> None:
         messages = await self.mailbox.fetch([entry.key.uid for entry in entries])

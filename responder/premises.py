@@ -16,6 +16,7 @@ from responder.adapters.mailbox import ImapMailbox
 from responder.adapters.outbox import SmtpOutbox
 from responder.core.facts import HEADER_FIELDS, TRUST_FIELDS
 from responder.errors import ConfigurationError, TemporaryError
+from responder.pace import PATIENCE, Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -70,7 +71,12 @@ def _password(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, s
 
 
 def build_mailbox(
-    settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], *, read_only: bool = False
+    settings: MailboxSettings,
+    loaded: Loaded,
+    environ: Mapping[str, str],
+    *,
+    read_only: bool = False,
+    patience: Patience = PATIENCE,
 ) -> ImapMailbox:
     """Make the adapter for one mailbox; nothing is connected yet."""
     fields = (*HEADER_FIELDS, *TRUST_FIELDS) if settings.trusted_authserv_id else HEADER_FIELDS
@@ -84,6 +90,7 @@ def build_mailbox(
         inbox=settings.inbox,
         header_fields=fields,
         read_only=read_only,
+        timeout=patience.answer,
     )
 
 
@@ -93,6 +100,7 @@ def build_outbox(
     environ: Mapping[str, str],
     *,
     late: Callable[[datetime], bool] = lambda _: False,
+    patience: Patience = PATIENCE,
 ) -> SmtpOutbox:
     """Make the adapter for one submission account; nothing is connected yet.
 
@@ -106,4 +114,6 @@ def build_outbox(
         password=_password(settings, loaded, environ),
         empty_envelope=loaded.policy.replies.envelope == "empty",
         late=late,
+        timeout=patience.answer,
+        data_timeout=patience.verdict,
     )

@@ -47,6 +47,7 @@ _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _COPYUID = re.compile(rb"\d+ ([\d,:]+) [\d,:]+")
 _STATUS = re.compile(rb"\(([^()]*)\)\s*$")
 _BACKOFF = re.compile(r"Backoff Time:? (\d+) milliseconds", re.IGNORECASE)
+_MOST_DIGITS = 12  # thirty years; Python refuses to read a number of thousands of digits
 
 
 # -------------------------------------------------------------------------------------------- said
@@ -302,4 +303,4 @@ def readable(text: str) -> str:
 def asked_to_wait(text: str) -> float | None:
     """Return the seconds that a throttling server asks for, None where it asks for none."""
     match = _BACKOFF.search(text)
-    return int(match[1]) / 1000 if match else None
+    return int(match[1][:_MOST_DIGITS]) / 1000 if match else None

@@ -13,7 +13,6 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from responder.adapters.alarm import readable_within
@@ -29,6 +28,7 @@ from responder.adapters.imap_answers import (
     status,
     uid_sets,
 )
+from responder.adapters.imap_lifeline import Lifeline, LifelineClient
 from responder.adapters.imap_structure import structures
 from responder.errors import ConfigurationError, TemporaryError
 
@@ -40,12 +40,15 @@ if TYPE_CHECKING:
     from responder.core.model import Part
 
 MOST_LITERAL = 128 * 1024 * 1024  # octets; twice what providers let a message have
+MOST_LINES = 1_000_000  # of one answer; a hundred thousand messages marked as read elsewhere are a tenth of it
+PIECE = 65_536  # octets of a literal read at once, so that it is seen to come on
 WINDOW = 20_000  # UIDs asked for at once: 220 KB of answer at most, imaplib breaks at 1 MB
 CONNECT_SECONDS = 30.0  # beyond that a server is not there; logging in may take the whole time-out
 
 # Refusals that pass: RFC 5530, and what Gmail, Microsoft 365 and Yandex write instead.
 _PASSING = re.compile(
-    r"\[(?:UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN|ALERT\] too many)|throttl|too many|try again|temporar",
+    r"\[(?:UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN)\]|throttl|too many|exceeded|try again|temporar"
+    r"|(?:server|backend) (?:error|busy|unavailable)",
     re.IGNORECASE,
 )
 
@@ -64,10 +67,12 @@ class ImapSession:
         news: mail has come since the last search; a server tells it once, so IDLE will not tell it again.
     """
 
-    def __init__(self, account: Account, counters: dict[str, int]) -> None:
+    def __init__(self, account: Account, counters: dict[str, int], lifeline: Lifeline) -> None:
         self._account = account
         self._counters = counters
-        self._client = _connected(account)
+        self._lifeline = lifeline
+        self._lines = 0
+        self._client = _connected(account, lifeline)
         self._imap: Any = self._client._imap  # noqa: SLF001 - see the module's docstring
         try:
             self._tame()
@@ -95,15 +100,22 @@ class ImapSession:
         def counted_read(size: int) -> bytes:
             if size > MOST_LITERAL:
                 raise IMAPClientAbortError(f"the server announces {size} octets at once")
-            data: bytes = read(size)
-            counters["bytes_in"] += len(data)
-            return data
+            data: bytes = b""
+            pieces: list[bytes] = []
+            while size > 0 and (data := read(min(size, PIECE))):
+                counters["bytes_in"] += len(data)
+                pieces.append(data)
+                size -= len(data)
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
         def counted_line() -> bytes:  # without the copy of each line that imaplib keeps for its log
             line: bytes = readline()
             if not line.endswith(b"\r\n"):
                 raise IMAPClientAbortError("the server closed the connection")
             counters["bytes_in"] += len(line)
+            self._lines += 1
+            if self._lines > MOST_LINES:
+                raise IMAPClientAbortError("the server's answer has no end")
             return line[:-2]
 
         imap.read, imap._get_line = counted_read, counted_line  # noqa: SLF001 - see the module's docstring
@@ -157,6 +169,7 @@ class ImapSession:
     def _send(self, name: str, *words: str, literal: bytes | None = None) -> bytes:
         imap = self._imap
         self._counters["commands"] += 1
+        self._lines = 0
         imap.literal = literal
         tag: bytes = imap._command(name, *words)  # noqa: SLF001 - see the module's docstring
         return tag
@@ -351,23 +364,27 @@ class ImapSession:
         """Let go of the connection; never raises."""
         with contextlib.suppress(Exception):
             self._client.shutdown()
-
-    def sever(self) -> None:
-        """Cut the connection from another thread: what waits for an answer fails at once; never raises."""
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(self._client.socket(), socket.SHUT_RDWR)
+        self._lifeline.release()
 
 
 def _with_data(records: Sequence[Record]) -> dict[int, Fetched]:
     return {one.uid: one for one in fetched(records) if one.data is not None}
 
 
-def _connected(account: Account) -> Any:
-    tls = account.security == "tls"
-    timeout: Any = SocketTimeout(min(CONNECT_SECONDS, account.timeout), account.timeout)  # typed as a float only
-    return IMAPClient(
-        account.host, port=account.port, ssl=tls, ssl_context=_tls(account) if tls else None, timeout=timeout
-    )
+def _connected(account: Account, lifeline: Lifeline) -> Any:
+    tls = _tls(account) if account.security == "tls" else None
+    try:
+        return LifelineClient(
+            account.host,
+            account.port,
+            tls=tls,
+            connect=min(CONNECT_SECONDS, account.timeout),
+            read=account.timeout,
+            lifeline=lifeline,
+        )
+    except BaseException:
+        lifeline.release()
+        raise
 
 
 def _tls(account: Account) -> ssl.SSLContext:

@@ -16,6 +16,7 @@ from responder.adapters.alarm import Alarm, readable_within
 from responder.adapters.imap_account import Account, translated
 from responder.adapters.imap_answers import header_item, is_message
 from responder.adapters.imap_folders import Folders
+from responder.adapters.imap_lifeline import Lifeline
 from responder.adapters.imap_session import ImapSession
 from responder.core.model import Body, Message, MessageKey
 from responder.errors import PermanentError, TemporaryError
@@ -35,6 +36,8 @@ MOST_HEADER = 65_536  # octets; an honest header is a tenth of it, a hostile one
 MOST_ID = 4_096  # octets of the Message-ID fields
 ROUND = 240.0  # seconds of IDLE at most: firewalls forget connections that are silent for five minutes
 CLOSE_SECONDS = 5.0  # a goodbye that takes longer is cut short
+SLOW = 2.0  # time-outs of a server that answers, but does not get on
+LEAST_OCTETS = 1_024  # that an answer must come on by in that time
 CHUNK = 500  # UIDs looked through at once: bigger chunks gain little, smaller ones cost round trips
 LAST_FOUND = 5_000  # messages that ``find`` looks through
 LAST_SENT = 200  # messages of Sent read without a cursor
@@ -99,6 +102,7 @@ class ImapMailbox:
         self._alarm = Alarm()
         self._waiting = False
         self._thread: ThreadPoolExecutor | None = None
+        self._lifeline = Lifeline()
         self._folders: Folders | None = None
         self._profile: Profile | None = None
 
@@ -119,12 +123,13 @@ class ImapMailbox:
     async def open(self) -> InboxState:
         """Connect, log in, probe, select INBOX. An open session is closed first."""
         await self.close()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"imap-{self.name}")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._connect)
+        self._thread = thread = ThreadPoolExecutor(1, thread_name_prefix=f"imap-{self.name}")
+        self._lifeline = lifeline = Lifeline()
+        return await self._watched("logging in", thread, lambda: self._connect(lifeline), lifeline)
 
-    def _connect(self) -> InboxState:
+    def _connect(self, lifeline: Lifeline) -> InboxState:
         with translated(self._account, "logging in"):
-            session = ImapSession(self._account, self.counters)
+            session = ImapSession(self._account, self.counters, lifeline)
         try:
             with translated(self._account, "opening INBOX"):
                 folders = Folders(session, self._account, inbox=self._inbox, idle=self._idle, read_only=self._read_only)
@@ -147,10 +152,36 @@ class ImapMailbox:
             try:
                 await asyncio.wait_for(goodbye, CLOSE_SECONDS)
             except TimeoutError:
-                folders.session.sever()
+                self._lifeline.cut()
         thread.shutdown(wait=False)
 
-    async def _do(self, doing: str, work: Callable[[Folders], T]) -> T:
+    async def _watched(
+        self, doing: str, thread: ThreadPoolExecutor, work: Callable[[], T], lifeline: Lifeline, *, waits: float = 0.0
+    ) -> T:
+        """Run work in the session's thread, and cut the connection of a server that answers without getting on.
+
+        ``waits``: so many seconds of the work are meant to pass in silence.
+        """
+        running = asyncio.get_running_loop().run_in_executor(thread, work)
+        was_cut = False
+        try:
+            while True:
+                commands, octets = self.counters["commands"], self.counters["bytes_in"]
+                done, _ = await asyncio.wait({running}, timeout=waits + SLOW * self._account.timeout)
+                if done:
+                    return running.result()
+                if self.counters["commands"] == commands and self.counters["bytes_in"] - octets < LEAST_OCTETS:
+                    was_cut = True
+                    lifeline.cut()
+        except asyncio.CancelledError:
+            running.cancel()  # nobody asks any more what became of it
+            raise
+        except TemporaryError as error:
+            if was_cut:
+                raise TemporaryError(f"{self._account}: {doing}: no whole answer in time") from error
+            raise
+
+    async def _do(self, doing: str, work: Callable[[Folders], T], *, waits: float = 0.0) -> T:
         """Do work in the session's thread; a session that fails is let go of."""
         folders, thread = self._folders, self._thread
         if folders is None or thread is None:
@@ -165,7 +196,7 @@ class ImapMailbox:
                 raise
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(thread, guarded)
+            return await self._watched(doing, thread, guarded, self._lifeline, waits=waits)
         except TemporaryError:
             if self._folders is folders:
                 self._folders = None
@@ -363,7 +394,7 @@ class ImapMailbox:
 
         self._waiting = True
         try:
-            return await self._do("waiting for mail", work)
+            return await self._do("waiting for mail", work, waits=min(seconds, ROUND))
         except asyncio.CancelledError:
             self.wake()  # the thread must not sit the time out
             raise
