@@ -98,6 +98,7 @@ class Carrier:
         self._objection = objection
         self._alive = alive
         self._made: set[tuple[str, datetime]] = set()
+        self._doubtful = False
         self.next_at: datetime | None = None
         #: What keeps replies from leaving and only the owner can mend (a refused login); "" when nothing does.
         self.trouble = ""
@@ -180,7 +181,7 @@ class Carrier:
         copies: list[StoredEffect] = []
         receipts: list[Receipt] = []
         follow: list[Effect] = []
-        place, size, put_off = 0, CAREFUL_GROUP, False
+        place, size, put_off = 0, 1 if self._doubtful else CAREFUL_GROUP, False
         while place < len(stored):
             group = self._in_time(stored[place : place + size], receipts)
             place += size
@@ -200,8 +201,12 @@ class Carrier:
                 put_off = put_off or outcome is Outcome.RETRY
                 if outcome is Outcome.DONE and self._copies():
                     follow.append(_copy_of(reply))
-            if all(outcome is Outcome.RETRY for outcome, _ in answers):
-                break  # nobody takes anything now: the rest waits as well
+            if all(outcome in (Outcome.RETRY, Outcome.IN_DOUBT) for outcome, _ in answers):
+                # Nobody takes anything now: the rest waits as well; and who swallows texts is given one at a time.
+                self._doubtful = self._doubtful or any(outcome is Outcome.IN_DOUBT for outcome, _ in answers)
+                put_off = True
+                break
+            self._doubtful = False
         if receipts or follow:
             copies += await self._ledger.advance(receipts=receipts, follow=follow)
         if put_off:

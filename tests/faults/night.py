@@ -190,7 +190,7 @@ class Night:
 
 
 @asynccontextmanager
-async def night(  # noqa: PLR0913 - a form that is filled in
+async def night(
     dovecot: Dovecot,
     user: str,
     folder: Path,

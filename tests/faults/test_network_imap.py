@@ -113,7 +113,7 @@ async def _cell(dovecot: Dovecot, server: Server, step: Step, fault: Fault, user
         before = it.imap.connections
         it.start()
         await it.rest()
-        if step.name not in {"LOGOUT"}:
+        if step.name != "LOGOUT":
             await asyncio.wait_for(rule.hit.wait(), 30)
         it.arrive(LATECOMER)  # found by the session that was rebuilt, or by the one that lives on
         summary = await it.rest()
