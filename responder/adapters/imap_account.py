@@ -61,4 +61,6 @@ def translated(account: Account, doing: str) -> Generator[None]:
         words = readable(str(error)) or type(error).__name__
         if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
             words = 'this port does not begin with TLS: use port 993, or security = "starttls"'
+        elif words == "socket error: EOF":  # the library's words where there is not even a greeting
+            words = "the server closed the connection"
         raise TemporaryError(f"{account}: {doing}: {words}", retry_after=asked_to_wait(str(error))) from error

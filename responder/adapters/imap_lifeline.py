@@ -1,5 +1,7 @@
 """A handle on an IMAP connection by which another thread can cut it, and the library's classes that give it out.
 
+The classes also take an "OK" without words for an answer, from the first command on.
+
 Promises ``mailbox`` that no server can keep the session's thread for ever: not while connecting, not in a TLS
 handshake, not with an answer that comes octet by octet. A socket's own time-out only sees silence.
 """
@@ -7,6 +9,7 @@ handshake, not with an answer that comes octet by octet. A socket's own time-out
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -76,6 +79,11 @@ class _Plain(IMAP4WithTimeout):  # type: ignore[misc]  # the same
         self._lifeline.hold(connection)
         return connection
 
+    def _get_capabilities(self) -> None:
+        _take_bare_words(self)
+        parent: Any = super()  # the method is the library's own, and bears no type
+        parent._get_capabilities()  # noqa: SLF001 - where the library begins to speak
+
 
 class _Tls(IMAP4_TLS):  # type: ignore[misc]  # the same
     def __init__(
@@ -89,3 +97,13 @@ class _Tls(IMAP4_TLS):  # type: ignore[misc]  # the same
         self._lifeline.hold(connection)
         wrapped: socket.socket = wrap_socket(connection, self.ssl_context, self.host)
         return wrapped
+
+    def _get_capabilities(self) -> None:
+        _take_bare_words(self)
+        parent: Any = super()  # the method is the library's own, and bears no type
+        parent._get_capabilities()  # noqa: SLF001 - where the library begins to speak
+
+
+def _take_bare_words(imap: Any) -> None:
+    """Take a bare "OK" for an answer, as Mail.ru ends commands; imaplib insists on words after it."""
+    imap.tagre = re.compile(rb"(?P<tag>" + imap.tagpre + rb"\d+) (?P<type>[A-Z]+)(?: |$)(?P<data>.*)")

@@ -94,8 +94,6 @@ class ImapSession:
         imap.debug = 0  # imapclient sets 5: every answer is repr()'d, bodies included
         read, readline = imap.read, imap.readline
         self._client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Mail.ru ends commands with a bare "OK"; imaplib insists on words after it.
-        imap.tagre = re.compile(rb"(?P<tag>" + imap.tagpre + rb"\d+) (?P<type>[A-Z]+)(?: |$)(?P<data>.*)")
 
         def counted_read(size: int) -> bytes:
             if size > MOST_LITERAL:

@@ -136,11 +136,13 @@ def missing(*, sieve: bool = False) -> str:
 class Dovecot:
     """The running server. A context manager: it has started when the block begins and is gone after it.
 
+    ``settings`` are lines of dovecot.conf that come last, and so hold.
     With ``sieve`` the scripts of ``install_sieve`` run at delivery, and hand their mail to that SMTP port.
     """
 
-    def __init__(self, kind: Kind, *, sieve: int = 0) -> None:
+    def __init__(self, kind: Kind, *, sieve: int = 0, settings: str = "") -> None:
         self.kind: Kind = kind
+        self._settings = settings
         self._sieve = sieve
         self.host = "localhost"
         self.directory = Path(tempfile.mkdtemp(prefix="dovecot-test-"))  # short: it holds Unix sockets
@@ -199,7 +201,7 @@ class Dovecot:
             identity=f"first_valid_uid = {uid}" if root else _UNPRIVILEGED.format(uid=uid, user=me, group=mine),
             chroot="" if root else "chroot =",
             namespace=_NAMESPACES[self.kind],
-            extra=_EXTRA[self.kind] + (_SIEVE.format(port=self._sieve) if self._sieve else ""),
+            extra=_EXTRA[self.kind] + (_SIEVE.format(port=self._sieve) if self._sieve else "") + self._settings,
             imap=self.imap_port,
             imaps=self.imaps_port,
             lmtp=self.lmtp_port,
