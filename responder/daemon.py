@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 import time
 from dataclasses import dataclass, field
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from responder.config import Loaded, MailboxSettings
     from responder.ports import Clock, Mailbox, Outbox
 
-#: How long a round, a connection or one wait may last before the mailbox counts as stuck: longer than the ten minutes
-#: that RFC 5321 section 4.5.3.2.6 gives a server after the dot.
-STUCK_AFTER = 660.0
+#: A mailbox that has not moved for this part of the watchdog's time is stuck. Of the unit's fifteen minutes that is
+#: more than the ten that RFC 5321 section 4.5.3.2.6 gives a server after the dot.
+STUCK_SHARE = 0.75
+#: A wait for mail ends, and shows that the mailbox moves, at least so often in the watchdog's time.
+MOVES_IN_TIME = 4
 #: The longest sleep without a sign of life to the watchdog.
 SLICE = 20.0
 #: How often the ledger learns that the mailbox was looked at: often enough for ``status``, rarely enough for the disk.
@@ -110,6 +113,7 @@ class Daemon:
         self._lock = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._notifier = Notifier(environ)
+        self._watchdog = self._notifier.watchdog_seconds or math.inf
         self._secret = install_secret(state)
         self._ledger = SqliteLedger.open(state / "ledger.sqlite3")
         self._stamp = config.stamp(loaded.settings)
@@ -349,7 +353,7 @@ class Daemon:
         pause = line.poll
         if next_at is not None:
             pause = min(pause, max(next_at - self._clock.now(), timedelta(0)))
-        return self._clock.real_seconds(pause.total_seconds())
+        return min(self._clock.real_seconds(pause.total_seconds()), self._watchdog / MOVES_IN_TIME)
 
     def _alive(self, name: str) -> None:
         """Note that a mailbox moves, in the middle of a round that may last long."""
@@ -377,7 +381,7 @@ class Daemon:
         ends = time.monotonic() + seconds
         while not self._done(line) and (left := ends - time.monotonic()) > 0:
             self._moved(line, f"waiting to try again: {why}")
-            await self._sleep(line, min(SLICE, left))
+            await self._sleep(line, min(SLICE, left, self._watchdog / MOVES_IN_TIME))
             self._look_at_files()
 
     # ------------------------------------------------------------------------------------- signs of life
@@ -430,14 +434,13 @@ class Daemon:
 
     async def _feed_watchdog(self) -> None:
         """Tell systemd that all is well only while every mailbox moves."""
-        interval = self._notifier.watchdog_seconds
-        if interval is None:
+        if self._watchdog == math.inf:
             return
         while True:
             now = time.monotonic()
-            stuck = [line.name for line in self._lines.values() if now - line.moved > STUCK_AFTER]
+            stuck = [line.name for line in self._lines.values() if now - line.moved > self._watchdog * STUCK_SHARE]
             if stuck:
                 log.error("stuck: the watchdog is not fed", mailboxes=stuck)
             else:
                 self._notifier.ping()
-            await asyncio.sleep(interval / 2)
+            await asyncio.sleep(self._watchdog / MOVES_IN_TIME)

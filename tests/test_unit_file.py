@@ -61,16 +61,16 @@ def test_it_says_what_the_documentation_promises() -> None:
     expected = {
         "Type": "notify",
         "ExecStart": "/opt/responder/bin/responder run",
-        "ExecReload": "/bin/kill -HUP $MAINPID",
         "User": "responder",
         "ConfigurationDirectory": "responder",
         "StateDirectory": "responder",
         "StateDirectoryMode": "0700",
         "LoadCredential": "main:/etc/responder/credentials/main",
-        "RestartPreventExitStatus": "78",
+        "RestartPreventExitStatus": "78 CREDENTIALS",
     }
     assert {key: settings.get(key) for key in expected} == {key: [value] for key, value in expected.items()}
     assert settings["WatchdogSec"]
+    assert settings["ExecReload"] == ["/bin/kill -HUP $MAINPID", "/bin/sleep 1"]
 
 
 def test_no_secret_stands_in_the_environment() -> None:

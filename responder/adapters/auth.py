@@ -59,6 +59,10 @@ def read_secret(ref: SecretRef, *, config_directory: Path, environ: Mapping[str,
 
 def _checked(secret: str, where: str) -> str:
     secret = secret.removesuffix("\n").removesuffix("\r")
+    if secret.startswith("\ufeff"):
+        raise ConfigurationError(
+            f"password: {where}: it begins with a byte order mark, which some editors write; save it as plain UTF-8"
+        )
     if not secret.strip():
         raise ConfigurationError(f"password: {where}: it is empty")
     if any(character in secret for character in "\r\n\0"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import logging
+import os
 import sys
 from typing import TextIO, cast
 
@@ -16,14 +18,32 @@ class _Unbreakable:
 
     def write(self, text: str) -> int:
         """Write, or lose the line."""
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(text)
+        if stream := _stream():
+            with contextlib.suppress(OSError, ValueError):
+                stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Flush, or leave it."""
+        if stream := _stream():
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+
+
+def _stream() -> TextIO | None:
+    """Return standard error; None where it was closed before we began."""
+    return cast("TextIO | None", sys.stderr)
+
+
+def _let_go() -> None:
+    """Give up what could not be written: a log that is full or gone is no reason to end with a status of failure."""
+    if (stream := _stream()) is None:
+        return
+    try:
+        stream.flush()
+    except (OSError, ValueError):
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.flush()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
@@ -38,7 +58,9 @@ def configure() -> None:
     processors: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
     ]
-    if sys.stderr.isatty():
+    atexit.register(_let_go)
+    stream = _stream()
+    if stream is not None and stream.isatty():
         processors += [
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
             structlog.processors.format_exc_info,

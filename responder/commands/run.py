@@ -7,7 +7,7 @@ import gc
 import os
 from typing import TYPE_CHECKING
 
-import click
+import structlog
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from responder.core.model import Message
     from responder.entries import Assessed
 
+log = structlog.get_logger()
+
 #: So many of the newest messages are looked at by a dry run where no run has set a baseline yet.
 _NEWEST = 50
 #: And so many at most where one has.
@@ -42,7 +44,7 @@ def run(config_path: Path | None, state_path: Path | None, *, once: bool) -> int
     place.take_on_identity(here.state)
     logs.configure()
     for warning in here.loaded.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        log.warning("configuration", problem=str(warning))
 
     # What was imported stays: the collector need not walk it again and again (measured: 5 % of a backlog's time).
     gc.freeze()

@@ -105,11 +105,13 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path, kind: str, mode:
         (f"{SECRET}\n\n".encode(), "more than one line"),
         (b"nul\0" + SECRET.encode(), "more than one line"),
         (SECRET.encode("cp1251"), "UTF-8"),
+        (SECRET.encode("utf-8-sig"), "byte order mark"),
+        (SECRET.encode("utf-16"), "UTF-8"),
         (SECRET.encode() * 4000, "too large"),
     ],
 )
 def test_what_is_no_password_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
-    """Empty, several lines, another coding, too large: each said, and none shown."""
+    """Empty, several lines, a byte order mark, another coding, too large: each said, and none shown."""
     _write(tmp_path / "password", content)
     with pytest.raises(ConfigurationError, match=words) as caught:
         _read("file", "password", tmp_path)
