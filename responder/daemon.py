@@ -23,7 +23,8 @@ from responder.adapters.alerts import alert
 from responder.adapters.ledger import SqliteLedger
 from responder.adapters.notify import Notifier
 from responder.engine import Engine, Rules
-from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
+from responder.entries import looked_at_key
+from responder.errors import ClockError, ConfigurationError, PermanentError, ResponderError, TemporaryError
 from responder.pace import PATIENCE, WAKE_SECONDS, Pace, Patience
 from responder.premises import build_mailbox, build_outbox, install_secret
 
@@ -43,9 +44,9 @@ MOVES_IN_TIME = 4
 #: The longest sleep without a sign of life to the watchdog.
 SLICE = 20.0
 #: How often the ledger learns that the mailbox was looked at: often enough for ``status``, rarely enough for the disk.
-NOTE_EVERY = timedelta(seconds=60)
+NOTE_EVERY = 60.0
 #: Old messages are forgotten once a day.
-PRUNE_EVERY = timedelta(days=1)
+PRUNE_EVERY = 86_400.0
 
 #: The state of a line whose settings have changed: it ends after its round.
 REPLACED = "replaced"
@@ -55,7 +56,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Line:
-    """One mailbox's machinery and its signs of life. ``moved`` is on the monotonic clock.
+    """One mailbox's machinery and its signs of life. ``moved`` and ``noted`` are on the monotonic clock.
 
     ``called`` is set when the mailbox is to look up from whatever pause it makes; ``hasty``: the last wait ended early.
     """
@@ -69,7 +70,7 @@ class Line:
     moved: float = 0.0
     state: str = "starting"
     looked_at: datetime | None = None
-    noted_at: datetime | None = None
+    noted: float = -NOTE_EVERY
     told: str = ""
     hasty: bool = False
     called: asyncio.Event = field(default_factory=asyncio.Event)
@@ -122,7 +123,7 @@ class Daemon:
         self._change: asyncio.Task[None] | None = None
         self._fatal: ResponderError | None = None
         self._config_trouble = ""
-        self._pruned_at: datetime | None = None
+        self._pruned = -PRUNE_EVERY
 
     # ---------------------------------------------------------------------------------------- outside
 
@@ -320,10 +321,12 @@ class Daemon:
                 log.warning("session lost", mailbox=line.name, error=str(error), again_in=f"{delay:.0f} s")
                 await self._tell_unreached(line, str(error))
                 await self._rest(line, delay, str(error))
-            except ConfigurationError as error:
-                log.error("login refused", mailbox=line.name, error=str(error))  # noqa: TRY400 - no traceback: the owner reads this
+            except (ConfigurationError, ClockError) as error:
+                refused = isinstance(error, ConfigurationError)
+                event = "login refused" if refused else "the clock is not believed"
+                log.error(event, mailbox=line.name, error=str(error))  # noqa: TRY400 - no traceback: the owner reads this
                 await self._tell_trouble(line, str(error))
-                await self._rest(line, self._patience.refused, str(error))
+                await self._rest(line, self._patience.refused if refused else line.poll.total_seconds(), str(error))
             except PermanentError as error:
                 self._fatal = error
                 self._stopping.set()
@@ -375,9 +378,9 @@ class Daemon:
     async def _rest(self, line: Line, seconds: float, why: str) -> None:
         """Sleep before the next try, in slices, so that the watchdog knows that this is meant."""
         await line.mailbox.close()
-        line.noted_at = None  # the next good round takes the trouble back at once
         with contextlib.suppress(ResponderError):
             await self._ledger.note(f"mailbox.{line.name}.trouble", why)
+        line.noted = -NOTE_EVERY  # the next good round takes it back at once
         ends = time.monotonic() + seconds
         while not self._done(line) and (left := ends - time.monotonic()) > 0:
             self._moved(line, f"waiting to try again: {why}")
@@ -387,17 +390,19 @@ class Daemon:
     # ------------------------------------------------------------------------------------- signs of life
 
     async def _note(self, line: Line, *, force: bool = False) -> None:
-        now_at = self._clock.now()
-        if not force and line.noted_at is not None and now_at - line.noted_at < NOTE_EVERY:
+        elapsed = time.monotonic()
+        # Not the clock's present instant: it may have been stepped since it was believed.
+        now_at = line.engine.believed_at
+        if now_at is None or (not force and elapsed - line.noted < NOTE_EVERY):
             return
-        line.noted_at = now_at
-        await self._ledger.note(f"mailbox.{line.name}.looked_at", now_at.isoformat())
+        line.noted = elapsed
+        await self._ledger.note(looked_at_key(line.name), now_at.isoformat())
         await self._ledger.note(f"mailbox.{line.name}.trouble", line.engine.trouble)
         if line.engine.quirks:
             await self._ledger.note(f"mailbox.{line.name}.quirks", str(line.engine.quirks))
         await self._ledger.note("config", self._config_trouble)
-        if self._pruned_at is None or now_at - self._pruned_at >= PRUNE_EVERY:
-            self._pruned_at = now_at
+        if elapsed - self._pruned >= PRUNE_EVERY:
+            self._pruned = elapsed
             await self._ledger.prune(now_at - self._loaded.settings.keep)
 
     async def _alert(self, text: str) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
 from responder.carry import MOST_TRIES, Carrier
+from responder.core import clocks, hours
 from responder.core import facts as facts_room
-from responder.core import hours
 from responder.core.decide import decide_all
 from responder.core.facts import Identity
 from responder.core.model import Case, Facts, MessageKey, Reason, ReplyKind, SaveDraft, Step, Verdict
@@ -27,19 +28,19 @@ from responder.entries import (
     has_verdict,
     is_answered,
     log_verdict,
+    looked_at_key,
     make_entry,
     make_question,
     owner_message,
     unjudged,
     unseen,
 )
-from responder.errors import TemporaryError
+from responder.errors import ClockError, TemporaryError
 from responder.ports import Decision, LedgerEntry, MailboxState, OwnerMessage
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from responder.core.model import Body, Effect, Message, Policy, SendReply
     from responder.ports import Clock, InboxState, Ledger, Mailbox, Outbox, StoredEffect
@@ -57,6 +58,8 @@ REPORTS = 32
 SENT_KNOWN = 2.0
 #: A Sent folder that broke the session some times is left alone, and looked at again after so many rounds.
 SENT_AGAIN = 100
+#: Among so many of the newest messages one is looked for that confirms the clock.
+WITNESSES = 10
 
 log = structlog.get_logger()
 
@@ -122,15 +125,19 @@ class Engine:
         self._stumbled: Counter[int] = Counter()
         self._sent_stumbled = 0
         self._sent_read = -SENT_KNOWN
+        #: The latest instant at which the clock was believed; None before the first.
+        self.believed_at: datetime | None = None
 
     # ------------------------------------------------------------------------------------- a session
 
     async def begin(self) -> int | None:
         """Connect, set the baseline at the first start, and finish what an earlier run left undone.
 
-        Returns how many older messages the first start leaves alone; None at every later start.
+        Returns how many older messages the first start leaves alone; None at every later start. Raises ClockError
+        while the clock cannot be believed.
         """
         inbox = await self.mailbox.open()
+        await self._believe_clock(inbox)
         name = self.mailbox.name
         state = await self._ledger.mailbox(name)
         left_alone: int | None = None
@@ -146,7 +153,11 @@ class Engine:
         return left_alone
 
     async def round(self) -> datetime | None:
-        """Take in new mail, decide what is ripe, carry it out; return when to look again, None for "at news"."""
+        """Take in new mail, decide what is ripe, carry it out; return when to look again, None for "at news".
+
+        Raises ClockError when the clock cannot be believed any more: begin again.
+        """
+        self._now()
         due = self._carrier.is_due()
         if due:
             await self._read_sent()  # the owner may have answered since
@@ -160,6 +171,30 @@ class Engine:
         ripe = await self._decide_ripe()
         self.fruitful = due or bool(uids) or ripe
         return self._next_at()
+
+    def _now(self) -> datetime:
+        """Return the present instant; raises ClockError where the clock cannot be believed."""
+        now_at = self._clock.now()
+        if doubt := clocks.doubt(now_at, self.believed_at):
+            raise ClockError(f"{doubt}; nothing is decided, sent or moved until it is right, or new mail confirms it")
+        self.believed_at = max(now_at, self.believed_at or now_at)
+        return now_at
+
+    async def _believe_clock(self, inbox: InboxState) -> None:
+        """Return if the clock can be believed; a message just come that bears the same time outweighs a doubt."""
+        if self.believed_at is None and (noted := (await self._ledger.notes()).get(looked_at_key(self.mailbox.name))):
+            self.believed_at = datetime.fromisoformat(noted)
+        try:
+            self._now()
+        except ClockError:
+            now_at = self._clock.now()
+            _, uids = await self.mailbox.scan(max(inbox.uidnext - WITNESSES, 1))
+            headers = self._read_headers(await self.mailbox.fetch(uids[-WITNESSES:])) if uids else ()
+            if not any(clocks.bears_witness(one.internal_at, facts.dated_at, now_at) for one, facts in headers):
+                raise
+            log.warning("the clock is believed again: new mail bears the same time", mailbox=self.mailbox.name)
+            await self._ledger.rewind(now_at)
+            self.believed_at = now_at
 
     @property
     def trouble(self) -> str:
@@ -378,7 +413,7 @@ class Engine:
         if might_answer and time.monotonic() - self._sent_read >= SENT_KNOWN:
             await self._read_sent()
         async with self._lock:
-            now_at = self._clock.now()
+            now_at = self._now()
             assessed = await self._judge(observed, await self._ledger.known(prints), now_at)
             waiting, decided = self._split(assessed, now_at)
             state = replace(self._known_state(), next_uid=cursor)
@@ -484,7 +519,7 @@ class Engine:
         there = {facts.fingerprint for _, facts in observed}
         vanished = [entry for entry in entries if entry.fingerprint not in there]
         async with self._lock:
-            now_at = self._clock.now()
+            now_at = self._now()
             assessed = await self._judge(observed, by_print, now_at)
             effects = await self._record(None, (), assessed, now_at)
             if vanished:

@@ -49,6 +49,11 @@ def baseline(name: str, inbox: InboxState, now_at: datetime) -> MailboxState:
     )
 
 
+def looked_at_key(mailbox: str) -> str:
+    """Return the note that says when a mailbox was last looked at, by a clock that was believed."""
+    return f"mailbox.{mailbox}.looked_at"
+
+
 def has_verdict(entry: LedgerEntry | None) -> bool:
     """Tell whether the ledger has decided about this message."""
     return entry is not None and bool(entry.reason)

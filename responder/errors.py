@@ -1,7 +1,7 @@
 """What failed, sorted by what to do about it.
 
 Adapters translate their library's errors into these at the edge; the engine and the daemon only ever
-ask which of the three it is. Every message says what was tried, where, and what to do.
+ask which of these it is. Every message says what was tried, where, and what to do.
 """
 
 
@@ -24,6 +24,10 @@ class TemporaryError(ResponderError):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class ClockError(ResponderError):
+    """The machine's clock cannot be believed: decide, send and move nothing until it can."""
 
 
 class PermanentError(ResponderError):

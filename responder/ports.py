@@ -430,6 +430,13 @@ class Ledger(Protocol):
         """Return those words."""
         ...
 
+    async def rewind(self, now_at: datetime) -> None:
+        """Bring back to now what was entered as later than now, by a clock that was wrong.
+
+        It then ages as anything else: nothing counts as recent, holds up or silences anybody for years.
+        """
+        ...
+
     async def prune(self, before_at: datetime) -> int:
         """Forget messages decided before then that owe nothing; returns how many."""
         ...

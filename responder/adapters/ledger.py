@@ -188,6 +188,10 @@ class SqliteLedger:
         await self._call(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close())
         return count
 
+    async def rewind(self, now_at: datetime) -> None:
+        """Bring back to now what was entered as later than now, by a clock that was wrong."""
+        await self._write(lambda connection: ledger_intake.rewind(connection, now_at))
+
     # -------------------------------------------------------------------------------------- effects
 
     async def advance(

@@ -90,6 +90,26 @@ _STATES: Mapping[Outcome, tuple[str, int, int]] = {
 }
 
 
+#: What may not lie later than now. A suspension lasts at most its thirty days, and a breaker no longer.
+_REWIND = (
+    "UPDATE messages SET arrived_at = :now WHERE arrived_at > :now",
+    "UPDATE messages SET seen_at = :now WHERE seen_at > :now",
+    "UPDATE messages SET decided_at = :now WHERE decided_at > :now",
+    "UPDATE effects SET changed_at = :now WHERE changed_at > :now",
+    "UPDATE promises SET told_at = :now WHERE told_at > :now",
+    "UPDATE OR REPLACE owner_messages SET at = :now WHERE at > :now",
+    "UPDATE suspensions SET until_at = :latest WHERE until_at > :latest",
+    "UPDATE breaker SET until_at = :latest WHERE until_at > :latest",
+)
+
+
+def rewind(connection: sqlite3.Connection, now_at: datetime) -> None:
+    """Bring back to now what a clock that ran ahead has entered."""
+    times = {"now": to_micros(now_at), "latest": to_micros(now_at + _SUSPENDED_FOR)}
+    for statement in _REWIND:
+        connection.execute(statement, times)
+
+
 def enter_waiting(connection: sqlite3.Connection, entries: Iterable[LedgerEntry]) -> None:
     """Enter messages that wait for their verdict; one that waits already gets its new place."""
     connection.executemany(_WAITING, [_entry_row(entry) for entry in entries])

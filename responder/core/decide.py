@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from responder.core import hours, promise
+from responder.core import clocks, hours, promise
 from responder.core.model import Case, Dmarc, Due, Placement, Policy, Reason, ReplyKind, Span, Step, Verdict
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 #: A greylisted message arrives late by some minutes to an hour or two; longer is not the network's doing.
 GREYLISTING = timedelta(hours=2)
-
-#: Clocks of servers differ by seconds; by more than this, one of them is wrong and no hour can be said.
-CLOCKS_APART = timedelta(minutes=10)
 
 NOWHERE = Placement(window=None)
 
@@ -50,9 +47,11 @@ class Sight:
 
     @property
     def due(self) -> Due | None:
-        """When the message is to be answered, taking in the mails that join it."""
+        """When the message is to be answered, taking in the mails that join it; None where no clock can be believed."""
         if not self._due_known:
             self._due_known = True
+            if clocks.apart(self.case.stamped_at, self.case.now_at):
+                return None
             facts = self.case.facts
             term, source = promise.term_for(self.policy, facts.client, facts.topic)
             due = promise.due(self.calendar, term, source, self.case.arrived_at)
@@ -257,7 +256,7 @@ def _too_old(s: Sight) -> Answer:
 
 def _no_due_time(s: Sight) -> Answer:
     stamped_at, now_at = s.case.stamped_at, s.case.now_at
-    if stamped_at is not None and stamped_at - now_at > CLOCKS_APART:
+    if stamped_at is not None and clocks.apart(stamped_at, now_at):
         return True, f"the server says it came {s.clock(stamped_at)}, later than now: one of the clocks is wrong"
     due = s.due
     if due is None:

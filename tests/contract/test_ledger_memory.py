@@ -352,6 +352,28 @@ async def test_prune_keeps_what_was_told_for_a_period_that_still_lasts(ledger: L
     assert await ledger.prune(OPENS + 61 * DAY) == 1
 
 
+async def test_rewind_makes_what_a_clock_ahead_entered_age_as_anything_else(ledger: Ledger) -> None:
+    """Replies, owner's mail, breaker and suspensions of a wrong future count as of now, and then pass."""
+    future = NOW + 20_000 * DAY
+    a, waits = entry("a", at=future), entry("w", at=future)
+    (send,) = await enter(ledger, decision(a, reply(a), promises=True), now_at=future)
+    await close(ledger, send, at=future)
+    await ledger.record(state=None, waiting=[waits], decisions=(), now_at=future)
+    await ledger.owner_wrote([wrote(future, IVAN)])
+    await ledger.trip_breaker(future)
+    await ledger.rewind(NOW)
+    asked = question(entry("x", at=NOW + HOUR))
+    (history,) = await ledger.histories([asked], NOW + HOUR / 2)
+    assert (history.address_day, history.last_hour, history.answered_at) == (1, 1, None)
+    (later,) = await ledger.histories([asked], NOW + 31 * DAY)
+    assert (later.address_day, later.last_day, later.breaker_until) == (0, 0, None)
+    (entered,) = await ledger.waiting("main")
+    assert (entered.arrived_at, entered.seen_at) == (NOW, NOW)
+    before = await ledger.notes(), await ledger.promises(), await ledger.waiting("main")
+    await ledger.rewind(NOW + DAY)
+    assert (await ledger.notes(), await ledger.promises(), await ledger.waiting("main")) == before
+
+
 async def test_an_id_is_never_used_again(ledger: Ledger) -> None:
     """A receipt for an effect that was forgotten cannot close another."""
     a, b = entry("a"), entry("b")

@@ -19,7 +19,7 @@ from tests.e2e.scene import EXAMPLE, Scene, body_of, letter
 from tests.servers.smtp import SmtpSink
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
     from tests.servers.dovecot import Dovecot
@@ -51,7 +51,7 @@ def closed_now() -> dict[str, Any]:
 class Process:
     """``responder run`` in a process of its own."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, environ: Mapping[str, str] | None = None) -> None:
         self.log = scene.folder / "log.jsonl"
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
@@ -61,7 +61,7 @@ class Process:
                 ],
                 stderr=log,
                 cwd=EXAMPLE.parent,
-                env=dict(os.environ),
+                env={**os.environ, **(environ or {})},
             )
 
     def lines(self) -> list[dict[str, Any]]:
