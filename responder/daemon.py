@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from responder.config import Loaded, MailboxSettings
+    from responder.config import Loaded, MailboxSettings, Stamp
     from responder.ports import Clock, Mailbox, Outbox
 
 #: A mailbox that has not moved for this part of the watchdog's time is stuck. Of the unit's fifteen minutes that is
@@ -45,6 +45,8 @@ MOVES_IN_TIME = 4
 SLICE = 20.0
 #: How often the ledger learns that the mailbox was looked at: often enough for ``status``, rarely enough for the disk.
 NOTE_EVERY = 60.0
+#: A file that nobody wrote to for so many seconds is written to its end.
+RESTED = 2.0
 #: Old messages are forgotten once a day.
 PRUNE_EVERY = 86_400.0
 
@@ -117,12 +119,14 @@ class Daemon:
         self._watchdog = self._notifier.watchdog_seconds or math.inf
         self._secret = install_secret(state)
         self._ledger = SqliteLedger.open(state / "ledger.sqlite3")
-        self._stamp = config.stamp(loaded.settings)
+        self._stamp = loaded.stamp
         self._lines: dict[str, Line] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._change: asyncio.Task[None] | None = None
         self._fatal: ResponderError | None = None
         self._config_trouble = ""
+        self._reload_asked = False
+        self._changed: tuple[Stamp, float] | None = None
         self._pruned = -PRUNE_EVERY
 
     # ---------------------------------------------------------------------------------------- outside
@@ -183,8 +187,24 @@ class Daemon:
             line.call()
 
     def reload(self) -> None:
-        """Read the configuration again; a bad one leaves the old rules in force and says so."""
-        self._notifier.reloading()
+        """Read the configuration again, soon; however often this is asked until then, it is read once."""
+        if not self._reload_asked:
+            self._reload_asked = True
+            self._notifier.reloading()
+            asyncio.get_running_loop().call_soon(self._reload)
+
+    def _reload(self) -> None:
+        self._reload_asked = False
+        try:
+            self._read_again()
+        finally:  # whatever happens, systemd is not left waiting
+            self.wake()
+            self._notifier.ready(self._status())
+
+    def _read_again(self) -> None:
+        """Read the configuration; a bad one leaves the old rules in force and says so."""
+        # Before the files are read: one that changes meanwhile is read again.
+        self._stamp = config.stamp(self._loaded.settings)
         try:
             loaded = config.load(self._loaded.settings.path)
         except ConfigurationError as error:
@@ -203,9 +223,6 @@ class Daemon:
             log.info("configuration read", file=str(loaded.settings.path))
             if not (same and envelope):
                 self._restart_lines()
-        self._stamp = config.stamp(self._loaded.settings)
-        self.wake()
-        self._notifier.ready(self._status())
 
     # ------------------------------------------------------------------------------------------ lines
 
@@ -356,7 +373,8 @@ class Daemon:
         pause = line.poll
         if next_at is not None:
             pause = min(pause, max(next_at - self._clock.now(), timedelta(0)))
-        return min(self._clock.real_seconds(pause.total_seconds()), self._watchdog / MOVES_IN_TIME)
+        soon = RESTED if self._changed is not None else math.inf
+        return min(self._clock.real_seconds(pause.total_seconds()), self._watchdog / MOVES_IN_TIME, soon)
 
     def _alive(self, name: str) -> None:
         """Note that a mailbox moves, in the middle of a round that may last long."""
@@ -430,7 +448,14 @@ class Daemon:
             await self._tell_trouble(line, words, kind="out of reach")
 
     def _look_at_files(self) -> None:
-        if config.stamp(self._loaded.settings) != self._stamp:
+        """Read a changed file once it has rested for a while: a half of it may be a file in good order."""
+        stamp = config.stamp(self._loaded.settings)
+        if stamp == self._stamp:
+            self._changed = None
+        elif self._changed is None or self._changed[0] != stamp:
+            self._changed = (stamp, time.monotonic())
+        elif time.monotonic() - self._changed[1] >= RESTED:
+            self._changed = None
             self.reload()
 
     def _status(self) -> str:

@@ -79,7 +79,7 @@ class Engine:
         outbox: where replies leave.
         ledger: shared by all mailboxes.
         clock: time.
-        rules: the rules in force, shared.
+        rules: the rules in force, shared; a round keeps to those with which it began.
         secret: the installation's secret, from which reply ids are derived.
         lock: shared by all engines of a process: two mailboxes never decide about one client at once.
         alert: tells the owner; raises TemporaryError when it could not.
@@ -100,7 +100,8 @@ class Engine:
         alive: Callable[[], None] = lambda: None,
     ) -> None:
         self.mailbox = mailbox
-        self.rules = rules
+        self._in_force = rules
+        self.rules = Rules(policy=rules.policy)
         self._ledger = ledger
         self._clock = clock
         self._lock = lock
@@ -111,7 +112,7 @@ class Engine:
             ledger=ledger,
             clock=clock,
             alert=alert,
-            copies=lambda: rules.policy.replies.copy == "Sent",
+            copies=lambda: self.rules.policy.replies.copy == "Sent",
             objection=self._objection,
             alive=alive,
         )
@@ -136,6 +137,7 @@ class Engine:
         Returns how many older messages the first start leaves alone; None at every later start. Raises ClockError
         while the clock cannot be believed.
         """
+        self.rules.policy = self._in_force.policy
         inbox = await self.mailbox.open()
         await self._believe_clock(inbox)
         name = self.mailbox.name
@@ -158,6 +160,7 @@ class Engine:
         Raises ClockError when the clock cannot be believed any more: begin again.
         """
         self._now()
+        self.rules.policy = self._in_force.policy
         due = self._carrier.is_due()
         if due:
             await self._read_sent()  # the owner may have answered since

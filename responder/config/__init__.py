@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from responder.config.places import ABSENCES, CLIENTS, Stamp, find, is_there, stamp, state_directory
+from responder.config.places import ABSENCES, CLIENTS, Stamp, find, is_there, stamp, stamp_of, state_directory
 from responder.config.settings import (
     ConfigProblems,
     Loaded,
@@ -51,16 +51,20 @@ def load(path: Path) -> Loaded:
         ConfigProblems: there are faults; all of them are in it, and nothing may be started.
     """
     # These bring pydantic along, 0.2 s that `find` and the settings' types can do without.
-    from responder.config import checks, outlook, rules, shapes  # noqa: PLC0415
+    from responder.config import checks, outlook, rules, shapes, spelling  # noqa: PLC0415
     from responder.config.book import Book  # noqa: PLC0415
     from responder.config.tables import ClientsFile, File  # noqa: PLC0415
 
+    stamped = stamp_of(path)  # before anything is read: what changes meanwhile is seen to have changed
     book = Book(path=path, clients_path=path.parent / CLIENTS)
     book.main = book.open(path)
     if is_there(book.clients_path):
         book.clients = book.open(book.clients_path)
     if is_there(absences := path.parent / ABSENCES):
         book.file_problem(absences, "absences cannot be planned yet: remove this file, and write dates into [hours]")
+    if why := spelling.without_zones():
+        book.file_problem(path, why)
+        raise ConfigProblems(book.sorted(book.problems))
     more = shapes.read(ClientsFile, book.clients.data, book.in_clients).clients if book.clients else {}
     if book.main is None:
         raise ConfigProblems(book.sorted(book.problems))
@@ -75,7 +79,8 @@ def load(path: Path) -> Loaded:
     if book.problems:
         raise ConfigProblems(book.sorted(book.problems))
     files = (path, book.clients_path) if book.clients else (path,)
-    return Loaded(settings=rules.settings(tables, path, files), policy=policy, warnings=book.sorted(book.warnings))
+    settings = rules.settings(tables, path, files)
+    return Loaded(settings=settings, policy=policy, warnings=book.sorted(book.warnings), stamp=stamped)
 
 
 def json_schema() -> dict[str, Any]:

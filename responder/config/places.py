@@ -99,8 +99,13 @@ def stamp(settings: Settings) -> Stamp:
     By modification time in nanoseconds, size and inode, so that an editor's replacement within the same second
     shows as well. Reads no file.
     """
-    beside = settings.path.parent
-    return tuple(_mark(path) for path in (settings.path, beside / CLIENTS, beside / ABSENCES))
+    return stamp_of(settings.path)
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Return that value for the configuration file at the path and those beside it."""
+    beside = path.parent
+    return tuple(_mark(each) for each in (path, beside / CLIENTS, beside / ABSENCES))
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

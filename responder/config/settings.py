@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from responder.config.places import Stamp
     from responder.core.model import Policy
 
 Security = Literal["tls", "starttls", "none"]
@@ -95,11 +96,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A configuration without faults, and what should nevertheless be said about it."""
+    """A configuration without faults, and what should nevertheless be said about it.
+
+    ``stamp`` is that of the files before they were read: if it differs by now, one of them has changed since.
+    """
 
     settings: Settings
     policy: Policy
     warnings: tuple[Problem, ...]
+    stamp: Stamp
 
 
 class ConfigProblems(ConfigurationError):  # noqa: N818 - it holds problems, and is caught by that name

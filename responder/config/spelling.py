@@ -168,6 +168,12 @@ _OFFSET = re.compile(
 _PLACES = {"MSK": "Europe/Moscow", "GMT": "Europe/London", "EST": "America/New_York", "MST": "America/Denver"}
 
 
+#: Takes the place of a zone that is faulty, so that everything else can still be looked at.
+STAND_IN_ZONE = "Europe/London"
+
+_MEND_ZONES = "install the system's tzdata again (Debian: apt install --reinstall tzdata), or pip install tzdata"
+
+
 @cache
 def zone_names() -> tuple[str, ...]:
     """Return the names of all zones, sorted."""
@@ -185,7 +191,22 @@ def read_zone(text: str) -> ZoneInfo:
         )
     if text not in zone_names():
         raise ValueError(f'{shown(text)} is no time zone: allowed are IANA names like "Europe/Berlin"{_near(text)}')
-    return ZoneInfo(text)
+    if (zone := _zone(text)) is None:
+        raise ValueError(f"the data of {shown(text)} on this machine is damaged: {_MEND_ZONES}")
+    return zone
+
+
+def without_zones() -> str:
+    """Say that no time zone data can be read on this machine; "" if it can."""
+    return f"the machine's time zone data is missing or damaged: {_MEND_ZONES}" if _zone(STAND_IN_ZONE) is None else ""
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """Return the zone; None where its data is missing or damaged."""
+    try:
+        return ZoneInfo(name)
+    except Exception:  # noqa: BLE001 - the library raises whatever its reader stumbles over
+        return None
 
 
 def _near(text: str) -> str:

@@ -14,6 +14,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from responder.config.settings import Security
+from responder.config.spelling import STAND_IN_ZONE
 from responder.config.values import (
     Address,
     AddressOrDomain,
@@ -62,7 +63,7 @@ class Table(BaseModel):
 class OwnerTable(Table):
     """The person whose mailbox it is."""
 
-    stand_ins: ClassVar[dict[str, Any]] = {"name": "?", "timezone": "Europe/London", "language": "en"}
+    stand_ins: ClassVar[dict[str, Any]] = {"name": "?", "timezone": STAND_IN_ZONE, "language": "en"}
 
     name: Line = Field(description="your name, as replies are signed")
     timezone: Zone = Field(description='where you live, as an IANA zone like "Europe/Moscow"')
@@ -214,7 +215,7 @@ _DAYTIME: Any = {"mon-sun": ["09:00-21:00"]}
 class ClientTable(Table):
     """A person or firm with an agreement."""
 
-    stand_ins: ClassVar[dict[str, Any]] = {"addresses": [], "timezone": "Europe/London"}
+    stand_ins: ClassVar[dict[str, Any]] = {"addresses": [], "timezone": STAND_IN_ZONE}
 
     name: LineOrNothing = Field(default="", description="what the client is called; left out: the table's name")
     addresses: list[AddressOrDomain] = Field(description='the client\'s addresses, and domains as "@vostok.example"')

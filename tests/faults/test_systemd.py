@@ -144,6 +144,25 @@ def test_a_bad_file_leaves_the_old_rules_and_says_so(machine: Machine) -> None:
     assert "old rules" not in machine.status()
 
 
+def test_a_file_that_is_out_of_reach_leaves_the_old_rules(machine: Machine) -> None:
+    """A configuration that the service may no longer read: the old rules stay in force, and it says why."""
+    machine.start()
+    machine.logged("mailbox open")
+    config = machine.systemd.root / CONFIG
+    good = config.read_text()
+    config.chmod(0o000)
+    machine.systemd.run("systemctl", "reload", UNIT)
+    assert "Permission denied" in machine.status()
+    machine.deliver("ivan@vostok.example", "one")
+    machine.answered(1)
+    config.chmod(0o640)
+    machine.put_config(good)
+    machine.systemd.run("systemctl", "reload", UNIT)
+    assert "old rules" not in machine.status()
+    machine.deliver("kolya@vostok.example", "two")
+    machine.answered(2)
+
+
 def test_killed_it_comes_back_and_answers_nobody_twice(machine: Machine) -> None:
     """SIGKILL after a reply, and in the middle of one: started again each time, nobody gets a second reply."""
     machine.drop_in(RestartSec="1")
