@@ -24,7 +24,7 @@ from responder.core.model import (
     SaveDraft,
     SendReply,
 )
-from responder.errors import ConfigurationError, TemporaryError
+from responder.errors import ConfigurationError, PermanentError, TemporaryError
 from responder.ports import FolderMade
 
 if TYPE_CHECKING:
@@ -259,6 +259,10 @@ class Carrier:
         await self._ledger.advance(start=[stored.id])
         try:
             appended = await self._mailbox.append_draft(draft.message, now_at)
+        except PermanentError as error:  # the session lives, and the others have their turn
+            log.warning("draft not saved", mailbox=draft.mailbox, client=draft.client or None, detail=str(error))
+            await self._ledger.advance(receipts=[_receipt(stored, Outcome.REFUSED, now_at, str(error))])
+            return
         except TemporaryError as error:  # it may lie there or not: two drafts would be one too many
             await self._ledger.advance(receipts=[_receipt(stored, Outcome.IN_DOUBT, now_at, str(error))])
             raise
@@ -287,7 +291,12 @@ class Carrier:
     async def _copy(self, stored: StoredEffect, copy: CopySent) -> None:
         await self._ledger.advance(start=[stored.id])
         now_at = self._clock.now()
-        appended = await self._mailbox.append_sent(copy.message, now_at)
+        try:
+            appended = await self._mailbox.append_sent(copy.message, now_at)
+        except PermanentError as error:
+            log.warning("no copy in Sent", mailbox=copy.mailbox, detail=str(error))
+            await self._ledger.advance(receipts=[_receipt(stored, Outcome.REFUSED, now_at, str(error))])
+            return
         if appended is None:
             receipt = _receipt(stored, Outcome.REFUSED, now_at, "there is no Sent folder")
         else:

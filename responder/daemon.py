@@ -312,6 +312,7 @@ class Daemon:
             idle=profile.idle,
             move=profile.move,
             sent=profile.sent or "none: only weak evidence is left",
+            marks=profile.keywords,
         )
 
     async def _keep(self, line: Line) -> None:
@@ -418,6 +419,8 @@ class Daemon:
         await self._ledger.note(f"mailbox.{line.name}.trouble", line.engine.trouble)
         if line.engine.quirks:
             await self._ledger.note(f"mailbox.{line.name}.quirks", str(line.engine.quirks))
+        if line.engine.second_at is not None:
+            await self._ledger.note(f"mailbox.{line.name}.second", line.engine.second_at.isoformat())
         await self._ledger.note("config", self._config_trouble)
         if elapsed - self._pruned >= PRUNE_EVERY:
             self._pruned = elapsed

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,7 +21,7 @@ from responder.core import facts as facts_room
 from responder.core.decide import decide_all
 from responder.core.facts import Identity
 from responder.core.model import Case, Facts, MessageKey, Reason, ReplyKind, SaveDraft, Step, Verdict
-from responder.core.plan import breaker_alert, make_plan
+from responder.core.plan import breaker_alert, make_plan, second_alert
 from responder.entries import (
     Assessed,
     baseline,
@@ -32,6 +32,9 @@ from responder.entries import (
     make_entry,
     make_question,
     owner_message,
+    replies,
+    seen_reply,
+    taken_reply,
     unjudged,
     unseen,
 )
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from responder.core.model import Body, Effect, Message, Policy, SendReply
-    from responder.ports import Clock, InboxState, Ledger, Mailbox, Outbox, StoredEffect
+    from responder.ports import Clock, InboxState, Ledger, Mailbox, Outbox, SeenReply, StoredEffect
 
 #: Header fetches of some hundreds cost the fewest round trips without memory (measured: 500 is the knee).
 CHUNK = 500
@@ -54,6 +57,10 @@ BODY_OCTETS = 2500
 #: HTML and a picture before it. So many are asked for at once.
 REPORT_OCTETS = 65_536
 REPORTS = 32
+#: So many of INBOX's newest messages are looked through when it was numbered anew.
+LAST_RENUMBERED = 5_000
+#: The caps count so far back.
+DAY = timedelta(days=1)
 #: So many seconds long what was read of Sent counts as known: a backlog does not ask anew for each of its chunks.
 SENT_KNOWN = 2.0
 #: A Sent folder that broke the session some times is left alone, and looked at again after so many rounds.
@@ -106,6 +113,8 @@ class Engine:
         self._clock = clock
         self._lock = lock
         self._identity = Identity(mailbox=mailbox.name, secret=secret)
+        self._mark = facts_room.mark_of(secret)
+        self._mine = facts_room.marks_in({self._mark})
         self._carrier = Carrier(
             mailbox=mailbox,
             outbox=outbox,
@@ -125,6 +134,10 @@ class Engine:
         self._chunk = CHUNK
         self._stumbled: Counter[int] = Counter()
         self._sent_stumbled = 0
+        self._renumbering_stumbled = 0
+        #: When another responder's mark was last met on a message that this one would have answered.
+        self.second_at: datetime | None = None
+        self._second_met = False
         self._sent_read = -SENT_KNOWN
         #: The latest instant at which the clock was believed; None before the first.
         self.believed_at: datetime | None = None
@@ -149,8 +162,8 @@ class Engine:
             left_alone = inbox.exists
         self._state = state
         self._waiting = {entry.fingerprint: entry for entry in await self._ledger.waiting(name)}
-        if state.uidvalidity != inbox.uidvalidity:
-            await self._renumbered(inbox)
+        if _is_renumbered(inbox, state):
+            await self._renumbered()
         await self._carrier.recover(await self._read_sent())
         return left_alone
 
@@ -167,8 +180,8 @@ class Engine:
             await self._carrier.retry()
         state = self._known_state()
         inbox, uids = await self.mailbox.scan(state.next_uid)
-        if inbox.uidvalidity != state.uidvalidity:
-            await self._renumbered(inbox)
+        if _is_renumbered(inbox, state):
+            await self._renumbered()
             inbox, uids = await self.mailbox.scan(self._known_state().next_uid)
         await self._take_in_all(uids)
         ripe = await self._decide_ripe()
@@ -216,31 +229,55 @@ class Engine:
             raise TemporaryError(f"mailbox {self.mailbox.name}: not begun")
         return self._state
 
-    async def _renumbered(self, inbox: InboxState) -> None:
-        """Start anew after UIDVALIDITY changed: what lies in INBOX now is never answered.
+    async def _renumbered(self) -> None:
+        """Find the known messages again after INBOX was numbered anew, by their fingerprints, and go on with them.
 
-        Mail that waited for its verdict is looked for by its Message-ID; what is not found stays where it is.
+        What was decided stays so, what waits keeps waiting, planned moves get their new UIDs. What lies there and the
+        ledger does not know is never answered: whether it came just now or was forgotten cannot be told; it is
+        entered, so that the owner can ask about it. What comes from now on is new mail.
         """
-        old = self._known_state()
-        log.warning("uidvalidity changed", mailbox=old.name, left_alone=inbox.exists)
-        state = replace(
-            old,
-            uidvalidity=inbox.uidvalidity,
-            baseline_uid=max(inbox.uidnext, 1),
-            next_uid=max(inbox.uidnext, 1),
-        )
-        kept: list[LedgerEntry] = []
-        lost: list[Decision] = []
-        for entry in self._waiting.values():
-            uid = await self.mailbox.find(entry.message_id) if entry.message_id else None
-            if uid is None:
-                lost.append(unjudged(entry, Reason.BEFORE_START, "not found again after UIDVALIDITY changed"))
-            else:
-                key = MessageKey(mailbox=old.name, uidvalidity=inbox.uidvalidity, uid=uid)
-                kept.append(replace(entry, key=key))
-        await self._ledger.record(state=state, waiting=kept, decisions=lost, now_at=self._clock.now())
+        old, now_at = self._known_state(), self._clock.now()
+        name = old.name
+        inbox, uids = await self.mailbox.scan(1)
+        log.warning("INBOX was numbered anew", mailbox=name, was=old.uidvalidity, now=inbox.uidvalidity)
+        places: dict[str, MessageKey] = {}
+        strange: list[Decision] = []
+        try:
+            newest = uids[-LAST_RENUMBERED:] if self._renumbering_stumbled < MOST_TRIES else ()
+            for start in range(0, len(newest), CHUNK):
+                for message, mark, entry in await self._recognised(newest[start : start + CHUNK]):
+                    if entry is not None:
+                        places.setdefault(mark, message.key)
+                    elif message.internal_at is None or message.internal_at >= old.started_at:
+                        strange.append(self._left_alone(message, now_at))
+        except TemporaryError:
+            self._renumbering_stumbled += 1  # a message that the server cannot show must not stop the mailbox for ever
+            raise
+        self._renumbering_stumbled = 0
+        waiting = {mark: entry for mark, entry in self._waiting.items() if mark in places}
+        lost = [
+            unjudged(entry, Reason.BEFORE_START, "not found again after INBOX was numbered anew")
+            for mark, entry in self._waiting.items()
+            if mark not in places
+        ]
+        first = max(inbox.uidnext, uids[-1] + 1 if uids else 1, 1)
+        state = replace(old, uidvalidity=inbox.uidvalidity, baseline_uid=first, next_uid=first)
+        await self._ledger.renumber(state=state, places=places, decisions=[*lost, *strange], now_at=now_at)
         self._state = state
-        self._waiting = {entry.fingerprint: entry for entry in kept}
+        self._waiting = {mark: replace(entry, key=places[mark]) for mark, entry in waiting.items()}
+        log.info("found again", mailbox=name, known=len(places), lost=len(lost), left_alone=len(strange))
+
+    async def _recognised(self, uids: Sequence[int]) -> list[tuple[Message, str, LedgerEntry | None]]:
+        """Return messages with their fingerprints and what the ledger holds of them in this mailbox."""
+        found = [(one, facts_room.fingerprint(one.header, one.size)) for one in await self.mailbox.fetch(uids)]
+        known = await self._ledger.known([mark for _, mark in found])
+        return [(message, mark, known.get(mark)) for message, mark in found]
+
+    def _left_alone(self, message: Message, now_at: datetime) -> Decision:
+        """Return the decision for a message of which nobody can say whether it is new."""
+        facts = facts_room.observe(message, self.rules.policy, self._identity)
+        entry = make_entry(message, facts, None, now_at)
+        return unjudged(entry, Reason.BEFORE_START, "it lay here when INBOX was numbered anew: not known to be new")
 
     # ---------------------------------------------------------------------------------- one message
 
@@ -417,7 +454,7 @@ class Engine:
             await self._read_sent()
         async with self._lock:
             now_at = self._now()
-            assessed = await self._judge(observed, await self._ledger.known(prints), now_at)
+            assessed = await self._judge_and_claim(observed, await self._ledger.known(prints), now_at)
             waiting, decided = self._split(assessed, now_at)
             state = replace(self._known_state(), next_uid=cursor)
             effects = await self._record(state, waiting, decided, now_at)
@@ -434,19 +471,89 @@ class Engine:
         held = set(first)
         assessed = list(assessed)
         for item in assessed:
-            if item.verdict.reply is not ReplyKind.NONE or item.verdict.reason is Reason.JOINED:
+            if replies(item):
                 address = item.facts.person
                 first[address] = min(first.get(address, item.entry.arrived_at), item.entry.arrived_at)
         waiting: list[LedgerEntry] = []
         decided: list[Assessed] = []
         for item in assessed:
-            replies = item.verdict.reply is not ReplyKind.NONE or item.verdict.reason is Reason.JOINED
             address = item.facts.person
-            if replies and (address in held or first[address] + grace > now_at):
+            if replies(item) and (address in held or first[address] + grace > now_at):
                 waiting.append(item.entry)
             else:
                 decided.append(item)
         return waiting, decided
+
+    # ------------------------------------------------------------------------------- other responders
+
+    async def _judge_and_claim(
+        self,
+        observed: Sequence[tuple[Message, Facts]],
+        entries: Mapping[str, LedgerEntry],
+        now_at: datetime,
+        *,
+        ripe: bool = False,
+    ) -> list[Assessed]:
+        """Judge, and claim what is to be answered now; what another responder has taken is judged again: told.
+
+        Args:
+            observed: the messages.
+            entries: what the ledger holds of them.
+            now_at: the instant of the decision.
+            ripe: their grace time is over, none of them waits any more.
+        """
+        claimed: set[int] = set()
+        while True:
+            assessed = await self._judge(observed, entries, now_at)
+            about = [item for item in assessed if replies(item)]
+            if not about:
+                return assessed
+            taken = self._taken_before(about, entries)
+            if not taken:
+                due = about if ripe else [item for item in self._split(assessed, now_at)[1] if replies(item)]
+                taken = await self._claim([item for item in due if item.message.key.uid not in claimed])
+                claimed.update(item.message.key.uid for item in due)
+            if not taken:
+                return assessed
+            await self._ledger.owner_wrote((), replies=taken)
+
+    def _taken_before(self, about: Sequence[Assessed], entries: Mapping[str, LedgerEntry]) -> list[SeenReply]:
+        """Return the signs of those that bore a mark when they were read.
+
+        Ours counts too where the ledger does not know the message: it was lost, or is older than the mark.
+        """
+        taken: list[SeenReply] = []
+        for item in about:
+            marks = facts_room.marks_in(item.message.flags)
+            foreign = marks - self._mine
+            if foreign:
+                self._met_second()
+            if foreign or (marks and item.facts.fingerprint not in entries):
+                taken.append(taken_reply(item, min(foreign or marks)))
+        return taken
+
+    async def _claim(self, due: Sequence[Assessed]) -> list[SeenReply]:
+        """Mark what is to be answered now; return the signs of those that another responder has marked as well.
+
+        The server does one STORE after the other, so at most one responder sees no other's mark. The ledger learns of
+        the messages first: after a crash a mark of ours is then known to be of this ledger.
+        """
+        if not due or not self.mailbox.profile.keywords:
+            return []
+        unknown = [item.entry for item in due if item.facts.fingerprint not in self._waiting]
+        if unknown:
+            await self._ledger.record(state=None, waiting=unknown, decisions=(), now_at=self._clock.now())
+        flags = await self.mailbox.claim(sorted(item.message.key.uid for item in due), self._mark)
+        taken: list[SeenReply] = []
+        for item in due:
+            if foreign := facts_room.marks_in(flags.get(item.message.key.uid, ())) - self._mine:
+                self._met_second()
+                taken.append(taken_reply(item, min(foreign)))
+        return taken
+
+    def _met_second(self) -> None:
+        self._second_met = True
+        self.second_at = self._clock.now()
 
     async def _record(
         self,
@@ -482,6 +589,11 @@ class Engine:
                 stopped = decisions[place]
                 effects: tuple[Effect, ...] = (*stopped.effects, breaker_alert(until_at, policy))
                 decisions[place] = replace(stopped, effects=effects)
+        if self._second_met and decisions:
+            self._second_met = False
+            told = decisions[-1]
+            alert = second_alert(self.mailbox.name, now_at, policy)
+            decisions[-1] = replace(told, effects=(*told.effects, alert))
         effects_stored = await self._ledger.record(state=state, waiting=waiting, decisions=decisions, now_at=now_at)
         own = [owner_message(item) for item in decided if item.verdict.reason is Reason.OWN]
         if own:
@@ -523,7 +635,7 @@ class Engine:
         vanished = [entry for entry in entries if entry.fingerprint not in there]
         async with self._lock:
             now_at = self._now()
-            assessed = await self._judge(observed, by_print, now_at)
+            assessed = await self._judge_and_claim(observed, by_print, now_at, ripe=True)
             effects = await self._record(None, (), assessed, now_at)
             if vanished:
                 taken = "the owner took it out of INBOX during the grace time"
@@ -558,6 +670,10 @@ class Engine:
             (client is not None and not client.auto_reply, "the client wants no automatic replies"),
             (period is None or period.ends_at != reply.period_ends_at, "it speaks of another opening"),
             (history.answered_at is not None, "the owner has answered"),
+            (
+                period is not None and any(map(period.contains, history.replied_at | history.taken_at)),
+                "another responder has answered",
+            ),
             (history.owed_since is not None, "a promise to this client is late"),
             (history.breaker_until is not None and history.breaker_until > now_at, "the breaker is open"),
             (history.suspended_until is not None and history.suspended_until > now_at, "a reply to it bounced"),
@@ -578,7 +694,7 @@ class Engine:
             if self._sent_stumbled % SENT_AGAIN:
                 return frozenset()
         try:
-            cursor, headers = await self.mailbox.sent_headers(state.sent)
+            cursor, headers = await self.mailbox.sent_headers(state.sent, self._evidence_since())
         except TemporaryError:
             self._sent_stumbled += 1
             if self._sent_stumbled == MOST_TRIES:
@@ -590,10 +706,13 @@ class Engine:
         self._sent_read = time.monotonic()
         ours: set[str] = set()
         wrote: list[OwnerMessage] = []
+        seen: list[SeenReply] = []
         for header in headers:
             sent = facts_room.read_sent(header.header)
             if sent.automatic:
-                ours.add(sent.message_id)
+                ours.update({sent.message_id, sent.reply_id} - {""})
+                if (reply := seen_reply(sent, header.internal_at)) is not None:
+                    seen.append(reply)
                 continue
             at = header.internal_at or sent.dated_at
             if at is not None:
@@ -604,5 +723,25 @@ class Engine:
                 )
         if cursor != state.sent:
             self._state = replace(state, sent=cursor)
-            await self._ledger.owner_wrote(wrote, self._state)
+            await self._ledger.owner_wrote(wrote, self._state, seen)
         return frozenset(ours)
+
+    def _evidence_since(self) -> datetime:
+        """Return from when on replies in Sent can bear on mail of now: the longest closed period that lasts, or a day.
+
+        A day, because the caps count so far back.
+        """
+        policy, now_at = self.rules.policy, self._clock.now()
+        periods = [
+            hours.calendar(policy, key).closed_period(now_at) for key in ("", *(one.key for one in policy.clients))
+        ]
+        return min([now_at - DAY, *(period.starts_at for period in periods if period is not None)])
+
+
+def _is_renumbered(inbox: InboxState, state: MailboxState) -> bool:
+    """Tell whether the UIDs that the ledger knows mean nothing any more.
+
+    UIDNEXT never goes down (RFC 3501 section 2.3.1.1): where it does, the server has forgotten its numbers without
+    saying so, and new mail could come under a UID that counts as seen.
+    """
+    return inbox.uidvalidity != state.uidvalidity or (not inbox.reckoned and inbox.uidnext < state.next_uid)

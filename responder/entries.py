@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from responder.core import facts as facts_room
+from responder.core.address import account
 from responder.core.decide import NOWHERE
 from responder.core.model import Facts, Reason, ReplyKind, Step, Verdict
-from responder.ports import Decision, HistoryQuestion, LedgerEntry, MailboxState, OwnerMessage
+from responder.ports import Decision, HistoryQuestion, LedgerEntry, MailboxState, OwnerMessage, SeenReply
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from responder.core.facts import SentFacts
     from responder.core.model import Case, Message, MessageKey, Plan, Policy
     from responder.ports import InboxState
 
@@ -95,6 +97,33 @@ def owner_message(item: Assessed) -> OwnerMessage | None:
     )
 
 
+def seen_reply(sent: SentFacts, internal_at: datetime | None) -> SeenReply | None:
+    """Read a message of Sent as a sign that somebody was answered by a responder; None where it is no such reply.
+
+    Its Date is when it was written; INTERNALDATE is only that of the copy, and a move to another server resets it.
+    """
+    at = sent.dated_at or internal_at
+    if not sent.reply_id or at is None or len(sent.recipients) != 1:
+        return None
+    return SeenReply(
+        key=sent.reply_id,
+        address=account(sent.recipients[0]),
+        answers=sent.refers_to[0] if sent.refers_to else "",
+        at=at,
+    )
+
+
+def taken_reply(item: Assessed, mark: str) -> SeenReply:
+    """Return the sign that another responder, or a lost ledger of this one, has taken a message: it bears a mark."""
+    return SeenReply(
+        key=f"{mark} {item.facts.fingerprint}",
+        address=item.facts.person,
+        answers=item.facts.message_id,
+        at=item.entry.arrived_at,
+        taken=True,
+    )
+
+
 def unjudged(entry: LedgerEntry, reason: Reason, detail: str) -> Decision:
     """Return the decision for a mail that waited and can no longer be read: nothing follows from it."""
     return Decision(
@@ -132,6 +161,11 @@ def shorten(address: str) -> str:
     """Shorten an address for the log: enough for the owner to know it, too little to be worth stealing."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}…@{domain}" if local else "–"
+
+
+def replies(item: Assessed) -> bool:
+    """Tell whether a reply goes out to this message, or to a later one of its grace time."""
+    return item.verdict.reply is not ReplyKind.NONE or item.verdict.reason is Reason.JOINED
 
 
 def log_verdict(mailbox: str, item: Assessed) -> None:

@@ -51,11 +51,16 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxState:
-    """INBOX as it was when selected."""
+    """INBOX as it was when selected.
+
+    ``uidnext`` of a server that never tells it is reckoned from the newest message, and ``reckoned``: it may then go
+    down when that message leaves.
+    """
 
     uidvalidity: int
     uidnext: int
     exists: int
+    reckoned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,22 +140,37 @@ class Mailbox(Protocol):
 
         Before anything is moved the UID is checked to still be that message. Returns by UID what became of it:
         "moved", "gone" (no longer there, or another message), or a sentence saying why it stayed in INBOX.
+        TemporaryError, and nothing moved, when a UID is of another UIDVALIDITY than INBOX has now.
         """
         ...
 
-    async def sent_headers(self, cursor: SentCursor | None) -> tuple[SentCursor | None, Sequence[SentHeader]]:
+    async def claim(self, uids: Sequence[int], mark: str) -> Mapping[int, frozenset[str]]:
+        """Set the keyword on messages of INBOX, and return the flags that each bears after that.
+
+        Of several who claim one message at the same time, at most one sees no other's mark. Messages that vanished
+        are left out; all are where the mailbox permits no keywords (``Profile.keywords``).
+        """
+        ...
+
+    async def sent_headers(
+        self, cursor: SentCursor | None, since: datetime
+    ) -> tuple[SentCursor | None, Sequence[SentHeader]]:
         """Return what is new in Sent since the cursor, and the new cursor; (None, ()) without a readable Sent.
 
-        Without a cursor, or after Sent's UIDVALIDITY changed, at most the last 200 messages are read.
+        Without a cursor, or after Sent's UIDVALIDITY changed, the last 200 messages are read, and more, some
+        thousands at most, while they came after ``since``.
         """
         ...
 
     async def append_sent(self, message: bytes, at: datetime) -> Appended | None:
-        r"""Append a copy to Sent, \\Seen and ``$autosent`` where allowed; None without a Sent folder."""
+        r"""Append a copy to Sent, \\Seen and ``$autosent`` where allowed; None without a Sent folder.
+
+        PermanentError when the server refuses it.
+        """
         ...
 
     async def append_draft(self, message: bytes, at: datetime) -> Appended:
-        r"""Append to Drafts with \\Draft; make the folder if there is none."""
+        r"""Append to Drafts with \\Draft; make the folder if there is none. PermanentError when the server refuses."""
         ...
 
     async def remove_draft(self, draft: RemoveDraft) -> str:
@@ -282,6 +302,22 @@ class OwnerMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenReply:
+    """A sign that an address was answered, by whomever: a reply in Sent, or a message that another has taken.
+
+    ``key`` names it once and for all: the reply's id, or the mark and the message. ``address`` is the recipient's
+    without tags, ``answers`` the Message-ID of the message answered ("" if unknown). ``taken``: known by a mark, and
+    ``at`` is then the arrival of the message that bears it.
+    """
+
+    key: str
+    address: str
+    answers: str
+    at: datetime
+    taken: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FolderMade:
     """A folder that we made, and the stretch it was made for."""
 
@@ -394,8 +430,31 @@ class Ledger(Protocol):
         """Return that mailbox's effects that are planned or started, oldest first."""
         ...
 
-    async def owner_wrote(self, messages: Sequence[OwnerMessage], state: MailboxState | None = None) -> None:
-        """Remember the owner's own messages (and how far Sent was read): evidence for ``histories``."""
+    async def owner_wrote(
+        self,
+        messages: Sequence[OwnerMessage],
+        state: MailboxState | None = None,
+        replies: Sequence[SeenReply] = (),
+    ) -> None:
+        """Remember the owner's own messages, replies that were seen, how far Sent was read: evidence for ``histories``.
+
+        A reply that the ledger holds itself is no news; but one that it believes unsent, or in doubt, is DONE.
+        """
+        ...
+
+    async def renumber(
+        self,
+        *,
+        state: MailboxState,
+        places: Mapping[str, MessageKey],
+        decisions: Sequence[Decision],
+        now_at: datetime,
+    ) -> None:
+        """Take in that INBOX was numbered anew, all or nothing.
+
+        ``places`` are the new places of known messages by fingerprint: those that wait for their verdict, and
+        planned moves, get them. The moves of messages without a new place are GONE. ``decisions`` as in ``record``.
+        """
         ...
 
     async def folder_made(self, made: Sequence[FolderMade]) -> None:

@@ -127,9 +127,10 @@ class Folders:
         Raises:
             PermanentError: the server will not have it.
         """
-        return folder not in self._known and self._make(folder)
+        return folder not in self._known and self.make(folder)
 
-    def _make(self, folder: str) -> bool:
+    def make(self, folder: str) -> bool:
+        """Make and subscribe a folder; False if it was there. PermanentError if the server will not have it."""
         wire = self.wire(folder)
         answer = self.session.command("CREATE", quoted(wire))
         there = not answer.ok and bool(self.session.status(wire))
@@ -151,6 +152,11 @@ class Folders:
             self.profile = replace(self.profile, drafts=NEW_DRAFTS)
             return NEW_DRAFTS
         return self.profile.drafts
+
+    @staticmethod
+    def is_final(why: str) -> bool:
+        """Tell whether a second try would get the same answer."""
+        return _FINAL.search(why) is not None
 
     def append(self, folder: str, flags: str, message: bytes, at: datetime) -> tuple[Appended | None, str]:
         """Append a message; (None, why) if the server refuses. Source: RFC 4315 section 3 (APPENDUID)."""
@@ -188,7 +194,7 @@ class Folders:
         target = quoted(self.wire(folder))
         for attempt in range(2):
             if attempt:
-                self._make(folder)  # it may have been deleted meanwhile
+                self.make(folder)  # it may have been deleted meanwhile
             answers = [self.session.command("UID", "MOVE", uid_set, target) for uid_set in uid_sets(left)]
             named = [code for answer in answers for code in answer.all("COPYUID")]
             went = copied(named, left)
@@ -205,7 +211,7 @@ class Folders:
             results.update({uid: "moved" if silent else "gone" for uid in left if uid not in present})
             left = [uid for uid in left if uid in present]
             why = _refusal(answers)
-            if not left or _FINAL.search(why):
+            if not left or self.is_final(why):
                 break
         return results | dict.fromkeys(left, f"the server did not move it to {folder}: {why}")
 
@@ -216,8 +222,8 @@ class Folders:
         """
         for uid_set in uid_sets(due):
             answer = self.session.command("UID", "COPY", uid_set, quoted(self.wire(folder)))
-            if not answer.ok and not _FINAL.search(answer.text):
-                self._make(folder)
+            if not answer.ok and not self.is_final(answer.text):
+                self.make(folder)
                 answer = self.session.command("UID", "COPY", uid_set, quoted(self.wire(folder)))
             if not answer.ok:
                 raise PermanentError(f"the server did not copy it to {folder}: {answer.text}")

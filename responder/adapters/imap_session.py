@@ -60,6 +60,7 @@ class ImapSession:
         capabilities: upper-case, as they stand after the login.
         uidvalidity: of the selected folder; 0 where the server has none.
         uidnext: every UID below it existed when the folder was last looked at.
+        reckoned: the server does not tell UIDNEXT: it was reckoned from the newest message.
         exists: how many messages the selected folder holds, as far as the server has said.
         keywords: the selected folder takes new keywords.
         read_only: nothing in the selected folder can be changed.
@@ -84,7 +85,7 @@ class ImapSession:
         self.capabilities = frozenset(each.decode("ascii", "replace") for each in self._client.capabilities())
         self._client.folder_encode = False
         self.uidvalidity = self.uidnext = self.exists = 0
-        self.keywords = self.read_only = self.fresh = self.news = False
+        self.keywords = self.read_only = self.fresh = self.news = self.reckoned = False
 
     # ------------------------------------------------------------------------------------ beginning
 
@@ -204,6 +205,7 @@ class ImapSession:
         self.read_only = "READ-ONLY" in answer.untagged
         if not self.uidnext:  # Courier tells it in STATUS only
             self.uidnext = self.status(wire).get("UIDNEXT", 0)
+        self.reckoned = not self.uidnext
         if not self.uidnext and self.exists:
             last = self.demand("UID", "SEARCH", "UID", "*").all("SEARCH")
             self.uidnext = max(searched(last), default=0) + 1
@@ -276,6 +278,29 @@ class ImapSession:
         if not (found.keys() >= wanted and told.keys() >= wanted):  # a server may mix the two answers
             found, told = _with_data([*texts, *parts]), structures([*parts, *texts])
         return {uid: found[uid] for uid in sorted(wanted & found.keys())}, told
+
+    def mark(self, uids: Iterable[int], keyword: str) -> dict[int, frozenset[str]] | None:
+        """Set a keyword and return the flags that each message bears after that; None if the server will not set it.
+
+        Without ".SILENT" the answer tells the flags as they are once ours is in (RFC 3501 section 6.4.6); a server
+        may leave out those that bore it already.
+        """
+        wanted = set(uids)
+        records: list[Record] = []
+        for uid_set in uid_sets(wanted):
+            try:
+                answer = self.command("UID", "STORE", uid_set, "+FLAGS", f"({keyword})")
+            except IMAPClientAbortError:
+                raise
+            except IMAPClientError:  # BAD: some servers have no word for a keyword
+                return None
+            if not answer.ok and "[EXPUNGEISSUED]" not in answer.text:
+                return None
+            records += answer.all("FETCH")
+        told = {one.uid: one.flags for one in fetched(records) if keyword.lower() in map(str.lower, one.flags)}
+        if left := wanted - told.keys():
+            told |= {one.uid: one.flags for one in fetched(self.fetch(left, "(UID FLAGS)"))}
+        return {uid: told[uid] for uid in sorted(wanted & told.keys())}
 
     def present(self, uids: Iterable[int]) -> set[int]:
         """Return which of the UIDs are still in the selected folder."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from responder.core.model import Effect, History, Receipt
+    from responder.core.model import Effect, History, MessageKey, Receipt
     from responder.ports import (
         DecidedRow,
         Decision,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         MailboxState,
         OwnerMessage,
         PromiseRow,
+        SeenReply,
         StoredEffect,
         Summary,
     )
@@ -155,6 +156,27 @@ class SqliteLedger:
 
         return await self._write(work)
 
+    async def renumber(
+        self,
+        *,
+        state: MailboxState,
+        places: Mapping[str, MessageKey],
+        decisions: Sequence[Decision],
+        now_at: datetime,
+    ) -> None:
+        """Take in that INBOX was numbered anew, all or nothing.
+
+        Messages that wait for their verdict and planned moves get their new places; the moves of messages without
+        one are GONE.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            ledger_views.save_mailbox(connection, state)
+            ledger_intake.renumber(connection, state, places, now_at)
+            ledger_intake.enter_decisions(connection, decisions, now_at)
+
+        await self._write(work)
+
     async def decided(self, *, message_id: str = "", address: str = "", last: int = 1) -> Sequence[DecidedRow]:
         """Return at most ``last`` decided messages, newest first, by Message-ID and sender's address if given."""
         return await self._read(
@@ -220,14 +242,25 @@ class SqliteLedger:
 
     # --------------------------------------------------------------------------- evidence, promises
 
-    async def owner_wrote(self, messages: Sequence[OwnerMessage], state: MailboxState | None = None) -> None:
-        """Remember the owner's own messages (and how far Sent was read), and end the promises they answer."""
+    async def owner_wrote(
+        self,
+        messages: Sequence[OwnerMessage],
+        state: MailboxState | None = None,
+        replies: Sequence[SeenReply] = (),
+    ) -> None:
+        """Remember the owner's own messages, replies that were seen, how far Sent was read.
+
+        The promises that the owner's messages answer end. A reply that the ledger holds is no news; one that it
+        believes unsent, or in doubt, is DONE.
+        """
 
         def work(connection: sqlite3.Connection) -> None:
             if state is not None:
                 ledger_views.save_mailbox(connection, state)
             if messages:
                 ledger_history.keep_owner_messages(connection, messages)
+            if replies:
+                ledger_intake.enter_seen_replies(connection, replies)
 
         await self._write(work)
 

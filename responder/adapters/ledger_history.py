@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from responder.adapters.ledger_schema import COUNTS, TOLD_IN_FULL
 from responder.adapters.storable import from_json, from_micros, to_json, to_micros
-from responder.core.address import account
+from responder.core.address import account, normal_address
 from responder.core.model import History
 from responder.ports import OwnerMessage
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from responder.core.model import Facts
     from responder.ports import HistoryQuestion
 
 _HOUR = 3_600_000_000
@@ -31,6 +32,39 @@ _TOLD_FOR = 60 * _DAY
 _OWED_FOR = 30 * _DAY
 #: The owner's messages bear on mail that is decided after them; no outage is longer than this.
 _OWNER_MESSAGES_FOR = 40 * _DAY
+
+
+class _Seen:
+    """The signs of replies that are not this ledger's own, to be asked by address or by the message answered.
+
+    Args:
+        rows: the recipient's address, the Message-ID answered, when, and whether a mark told it; see ``SeenReply``.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str, int, int]]) -> None:
+        self._by_address: defaultdict[str, list[tuple[datetime, int]]] = defaultdict(list)
+        self._by_message: defaultdict[str, list[tuple[datetime, int]]] = defaultdict(list)
+        #: When and to whom replies in Sent went: these count against the caps. A mark may be of a reply counted here.
+        self.sent: list[tuple[datetime, str]] = []
+        for address, answers, micros, taken in rows:
+            at = from_micros(micros)
+            self._by_address[address].append((at, taken))
+            if answers:
+                self._by_message[answers].append((at, taken))
+            if not taken:
+                self.sent.append((at, address))
+
+    def bearing_on(self, facts: Facts) -> tuple[frozenset[datetime], frozenset[datetime]]:
+        """Return what Sent shows of replies to this sender, and what marks show. A reply goes to the Return-Path."""
+        if not self._by_address:
+            return _NEVER, _NEVER
+        persons = {facts.person, account(normal_address(facts.return_path or ""))} - {"", "@"}
+        found = [one for person in persons for one in self._by_address.get(person, ())]
+        found += self._by_message.get(facts.message_id, ())
+        return frozenset(at for at, taken in found if not taken), frozenset(at for at, taken in found if taken)
+
+
+_NEVER: frozenset[datetime] = frozenset()
 
 
 class _Replies(NamedTuple):
@@ -121,7 +155,11 @@ def histories(
     senders = list({question.facts.person for question in questions})
     addresses = to_json(senders)
     decided = _decided(connection, questions)
-    replies = _replies(connection, senders, now)
+    # As a rule there are none at all.
+    seen = _Seen(
+        connection.execute("SELECT address, answers, at, taken FROM seen_replies WHERE at > ?", (now - _TOLD_FOR,))
+    )
+    replies = _replies(connection, senders, now, seen)
     breaker = connection.execute("SELECT until_at FROM breaker WHERE until_at > ?", (now,)).fetchone()
     breaker_until = from_micros(breaker[0]) if breaker else None
     suspended = {
@@ -135,17 +173,19 @@ def histories(
     owed = _owed(connection, questions, now)
     since = min(min(question.conversing_since, question.arrived_at) for question in questions)
     evidence = _Evidence(owner_messages(connection, to_micros(since)))
-    nobody_told: frozenset[datetime] = frozenset()
     result: list[History] = []
     for question in questions:
         facts = question.facts
         address = facts.person
+        replied_at, taken_at = seen.bearing_on(facts)
         result.append(
             History(
                 decided=facts.fingerprint in decided,
                 owner_wrote_at=evidence.wrote_at(question) if evidence else None,
                 answered_at=evidence.answered_at(question) if evidence else None,
-                told_until=replies.told_until.get(address, nobody_told),
+                told_until=replies.told_until.get(address, _NEVER),
+                replied_at=replied_at,
+                taken_at=taken_at,
                 full_at=replies.full_at.get(address),
                 address_day=replies.address_day[address],
                 last_hour=replies.last_hour,
@@ -167,7 +207,7 @@ def _decided(connection: sqlite3.Connection, questions: Sequence[HistoryQuestion
     return frozenset(row[0] for row in rows)
 
 
-def _replies(connection: sqlite3.Connection, addresses: Sequence[str], now: int) -> _Replies:
+def _replies(connection: sqlite3.Connection, addresses: Sequence[str], now: int, seen: _Seen) -> _Replies:
     asked = to_json(addresses)
     told: defaultdict[str, list[datetime]] = defaultdict(list)
     for address, ends in connection.execute(
@@ -191,6 +231,10 @@ def _replies(connection: sqlite3.Connection, addresses: Sequence[str], now: int)
         (now - _DAY,),
     )
     address_day = Counter(row[0] for row in in_day)
+    if seen.sent:  # the caps bound what goes out, whoever sends it
+        day, hour = from_micros(now - _DAY), from_micros(now - _HOUR)
+        address_day.update(address for at, address in seen.sent if at > day)
+        in_hour += sum(at > hour for at, _ in seen.sent)
     return _Replies(
         told_until={address: frozenset(ends) for address, ends in told.items()},
         full_at={addresses[int(place)]: from_micros(at) for place, at in full if at is not None},
@@ -248,9 +292,10 @@ def keep_owner_messages(connection: sqlite3.Connection, messages: Sequence[Owner
     _end_answered(connection, rows, sorted(messages, key=lambda message: message.at))
 
 
-def forget_owner_messages(connection: sqlite3.Connection, now_at: datetime) -> None:
-    """Forget the owner's messages that are too old to matter."""
+def forget_evidence(connection: sqlite3.Connection, now_at: datetime) -> None:
+    """Forget the owner's messages, and others' replies, that are too old to matter."""
     connection.execute("DELETE FROM owner_messages WHERE at < ?", (to_micros(now_at) - _OWNER_MESSAGES_FOR,))
+    connection.execute("DELETE FROM seen_replies WHERE at < ?", (to_micros(now_at) - _TOLD_FOR,))
 
 
 def end_already_answered(connection: sqlite3.Connection, messages: Sequence[int]) -> None:

@@ -6,14 +6,15 @@ what is read here still holds when it is written; the unique indexes of ``ledger
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from responder.adapters.ledger_history import end_already_answered, forget_owner_messages
+from responder.adapters.ledger_history import end_already_answered, forget_evidence
 from responder.adapters.ledger_schema import ALERTED, COUNTS
-from responder.adapters.storable import freeze, freeze_window, kind_of, to_json, to_micros
-from responder.core.model import Alert, FileMessage, Outcome, Reason, ReplyKind, SaveDraft, SendReply
+from responder.adapters.storable import freeze, freeze_window, kind_of, thaw, to_json, to_micros
+from responder.core.model import Alert, FileMessage, Outcome, Reason, Receipt, ReplyKind, SaveDraft, SendReply
 from responder.errors import TemporaryError
 from responder.ports import StoredEffect
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from responder.core.model import Effect, Receipt
-    from responder.ports import Decision, LedgerEntry
+    from responder.core.model import Effect, MessageKey
+    from responder.ports import Decision, LedgerEntry, MailboxState, SeenReply
 
 #: An address whose delivery report says *failed* is left alone for so long.
 _SUSPENDED_FOR = timedelta(days=30)
@@ -60,8 +61,8 @@ _SUSPENSION = """
 """
 _EFFECT = """
     INSERT INTO effects (id, message, mailbox, kind, state, unfinished, counts, reply_kind, address,
-        period_ends_at, only_once, changed_at)
-    VALUES (?, ?, ?, ?, 'planned', 1, 1, ?, ?, ?, ?, ?)
+        period_ends_at, reply_id, only_once, changed_at)
+    VALUES (?, ?, ?, ?, 'planned', 1, 1, ?, ?, ?, ?, ?, ?)
 """
 _PAYLOAD = "INSERT INTO payloads (effect, payload, octets) VALUES (?, ?, ?)"
 #: A reply in doubt can only be found to have left after all; nothing makes it planned again.
@@ -79,6 +80,8 @@ _START = """
     UPDATE effects SET state = 'started'
     WHERE id = ? AND (state = 'planned' OR (state = 'started' AND reply_kind IS NULL))
 """
+#: States of a reply that is found in Sent all the same.
+_UNSURE = frozenset({"planned", "started", "in-doubt"})
 #: The state, whether it is unfinished, whether it counts; by outcome.
 _STATES: Mapping[Outcome, tuple[str, int, int]] = {
     Outcome.DONE: ("done", 0, 1),
@@ -119,7 +122,7 @@ def enter_decisions(
     connection: sqlite3.Connection, decisions: Sequence[Decision], now_at: datetime
 ) -> list[StoredEffect]:
     """Enter verdicts, promises, suspensions and effects; a message that is decided already is passed over."""
-    forget_owner_messages(connection, now_at)
+    forget_evidence(connection, now_at)
     if not decisions:
         return []
     now = to_micros(now_at)
@@ -187,6 +190,60 @@ def close_effects(connection: sqlite3.Connection, receipts: Sequence[Receipt]) -
             if receipt.outcome is Outcome.DONE
         ],
     )
+
+
+def enter_seen_replies(connection: sqlite3.Connection, replies: Sequence[SeenReply]) -> None:
+    """Enter signs that addresses were answered; what the ledger holds itself is closed as done, not entered."""
+    held: dict[str, tuple[int, str]] = {
+        reply_id: (effect_id, state)
+        for reply_id, effect_id, state in connection.execute(
+            "SELECT reply_id, id, state FROM effects"
+            " WHERE reply_id IS NOT NULL AND reply_id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (to_json([reply.key for reply in replies]),),
+        )
+    }
+    done: list[Receipt] = []
+    news: list[SeenReply] = []
+    for reply in replies:
+        effect_id, state = held.get(reply.key, (0, ""))
+        if state in _UNSURE:
+            done.append(Receipt(effect_id=effect_id, outcome=Outcome.DONE, at=reply.at, detail="found in Sent"))
+        elif state != Outcome.DONE.value:  # unknown here, or believed not to have left
+            news.append(reply)
+    close_effects(connection, done)
+    connection.executemany(
+        "INSERT OR IGNORE INTO seen_replies (at, key, address, answers, taken) VALUES (?, ?, ?, ?, ?)",
+        [
+            (to_micros(reply.at), clean(reply.key), clean(reply.address), clean(reply.answers), int(reply.taken))
+            for reply in news
+        ],
+    )
+
+
+def renumber(
+    connection: sqlite3.Connection, state: MailboxState, places: Mapping[str, MessageKey], now_at: datetime
+) -> None:
+    """Give messages without a verdict, and planned moves, their new places; close the moves that have none."""
+    connection.executemany(
+        "UPDATE messages SET uidvalidity = ?, uid = ? WHERE fingerprint = ? AND mailbox = ? AND reason IS NULL",
+        [(key.uidvalidity, key.uid, fingerprint, state.name) for fingerprint, key in places.items()],
+    )
+    lost: list[Receipt] = []
+    for effect_id, kind, payload in connection.execute(
+        "SELECT id, kind, payload FROM effects JOIN payloads ON effect = id"
+        " WHERE mailbox = ? AND unfinished = 1 AND kind = 'file-message'",
+        (state.name,),
+    ).fetchall():
+        move = thaw(kind, payload, None)
+        assert isinstance(move, FileMessage)  # noqa: S101 - the query asked for its kind
+        key = places.get(move.fingerprint)
+        if key is None:
+            detail = "not found again after INBOX was numbered anew"
+            lost.append(Receipt(effect_id=effect_id, outcome=Outcome.GONE, at=now_at, detail=detail))
+        else:
+            moved = freeze(replace(move, key=key)).payload
+            connection.execute("UPDATE payloads SET payload = ? WHERE effect = ?", (moved, effect_id))
+    close_effects(connection, lost)
 
 
 def start_effects(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
@@ -373,7 +430,7 @@ def _insert_effects(
 def _effect_row(stored: StoredEffect, mailbox: str, messages: Mapping[str, int], now: int) -> tuple[object, ...]:
     effect = stored.effect
     message: int | None = None
-    reply: tuple[str | None, str | None, int | None] = (None, None, None)
+    reply: tuple[str | None, str | None, int | None, str | None] = (None, None, None, None)
     only_once: str | None = None
     if isinstance(effect, Alert):
         only_once = clean(effect.unique)
@@ -381,5 +438,5 @@ def _effect_row(stored: StoredEffect, mailbox: str, messages: Mapping[str, int],
         message = messages.get(effect.fingerprint)
         mailbox = effect.key.mailbox if isinstance(effect, FileMessage) else effect.mailbox
     if isinstance(effect, SendReply | SaveDraft):
-        reply = (effect.kind.value, clean(effect.address), to_micros(effect.period_ends_at))
+        reply = (effect.kind.value, clean(effect.address), to_micros(effect.period_ends_at), effect.message_id)
     return (stored.id, message, mailbox, kind_of(effect), *reply, only_once, now)

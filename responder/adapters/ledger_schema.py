@@ -130,5 +130,23 @@ _FIRST = (
     f"PRAGMA application_id = {APPLICATION_ID}",
 )
 
+# Replies are found by their id, as Sent shows them; and signs of replies that are not this ledger's own are kept:
+# it may have been lost or restored from a backup, or another responder may be at work.
+_SEEN_REPLIES = (
+    "ALTER TABLE effects ADD COLUMN reply_id TEXT",
+    """UPDATE effects SET reply_id =
+        (SELECT json_extract(payload, '$.message_id') FROM payloads WHERE effect = effects.id)
+        WHERE reply_kind IS NOT NULL""",
+    "CREATE INDEX replies_by_id ON effects (reply_id) WHERE reply_id IS NOT NULL",
+    """CREATE TABLE seen_replies (
+        at INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        address TEXT NOT NULL,
+        answers TEXT NOT NULL,
+        taken INTEGER NOT NULL,
+        PRIMARY KEY (at, key)
+    ) STRICT, WITHOUT ROWID""",
+)
+
 #: The n-th member brings a file of version n to version n + 1; an empty file is version 0.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEEN_REPLIES)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from responder.adapters.alarm import Alarm, readable_within
@@ -280,7 +281,9 @@ class ImapMailbox:
         def work(folders: Folders) -> Mapping[int, str]:
             session = folders.session
             results = {move.key.uid: "gone" for move in moves}
-            wanted = {move.key.uid: move for move in moves if move.key.uidvalidity == session.uidvalidity}
+            if any(move.key.uidvalidity != session.uidvalidity for move in moves):
+                raise TemporaryError(f"{self._account}: INBOX was numbered anew; nothing was moved")
+            wanted = {move.key.uid: move for move in moves}
             by_folder: dict[str, dict[int, Fetched]] = defaultdict(dict)
             for uid, one in session.messages(wanted, self._identity_items).items():
                 if _is(one, wanted[uid].message_id):
@@ -291,9 +294,23 @@ class ImapMailbox:
 
         return await self._do("filing", work)
 
+    async def claim(self, uids: Sequence[int], mark: str) -> Mapping[int, frozenset[str]]:
+        """Set the keyword on messages of INBOX, and return the flags that each bears after that."""
+
+        def work(folders: Folders) -> Mapping[int, frozenset[str]]:
+            flags = folders.session.mark(uids, mark) if folders.profile.keywords else None
+            if flags is None:  # not permitted after all: not asked again in this session
+                folders.profile = replace(folders.profile, keywords=False)
+                self._profile = folders.profile
+            return flags or {}
+
+        return await self._do("marking messages", work)
+
     # --------------------------------------------------------------------------------- Sent, drafts
 
-    async def sent_headers(self, cursor: SentCursor | None) -> tuple[SentCursor | None, Sequence[SentHeader]]:
+    async def sent_headers(
+        self, cursor: SentCursor | None, since: datetime
+    ) -> tuple[SentCursor | None, Sequence[SentHeader]]:
         """Return what is new in Sent since the cursor, and the new cursor; (None, ()) without a readable Sent."""
 
         def work(folders: Folders) -> tuple[SentCursor | None, Sequence[SentHeader]]:
@@ -308,12 +325,10 @@ class ImapMailbox:
                 if not there:
                     return None, ()
                 first = known.uidnext if known else 1
-                uids = session.search(first) if known else session.last(LAST_SENT)
+                uids = session.search(first) if known else session.last(MOST_SENT)
                 uids = [uid for uid in uids if uid >= first][-MOST_SENT:]
                 uidvalidity, uidnext = session.uidvalidity, max([session.uidnext, *(uid + 1 for uid in uids[-1:])])
-                found: dict[int, Fetched] = {}
-                for start in range(0, len(uids), CHUNK):
-                    found.update(session.messages(uids[start : start + CHUNK], self._sent_items))
+                found = self._newest(session, uids, None if known else since)
             headers = [
                 SentHeader(uid=uid, header=one.data or b"", internal_at=one.internal_at, flags=one.flags)
                 for uid, one in found.items()
@@ -321,6 +336,19 @@ class ImapMailbox:
             return SentCursor(folder=sent, uidvalidity=uidvalidity, uidnext=uidnext), headers
 
         return await self._do("reading Sent", work)
+
+    def _newest(self, session: ImapSession, uids: Sequence[int], since: datetime | None) -> dict[int, Fetched]:
+        """Return the headers of Sent's messages, ascending; with ``since`` no more of the older ones than need be."""
+        found: dict[int, Fetched] = {}
+        size = CHUNK if since is None else LAST_SENT
+        while uids:
+            chunk = session.messages(uids[-size:], self._sent_items)
+            found = chunk | found
+            uids, size = uids[:-size], CHUNK
+            came = [one.internal_at for one in chunk.values() if one.internal_at is not None]
+            if since is not None and came and min(came) < since:
+                break
+        return found
 
     async def append_sent(self, message: bytes, at: datetime) -> Appended | None:
         r"""Append a copy to Sent, \\Seen and ``$autosent`` where allowed; None without a Sent folder."""
@@ -330,11 +358,14 @@ class ImapMailbox:
             if sent is None:
                 return None
             flags = [r"(\Seen $autosent)", r"(\Seen)"] if folders.profile.keywords else [r"(\Seen)"]
+            why = ""
             for each in flags:  # INBOX may take keywords where Sent does not
-                appended, _ = folders.append(sent, each, message, at)
+                appended, why = folders.append(sent, each, message, at)
                 if appended:
                     return appended
-            return None
+                if folders.is_final(why):
+                    break
+            raise PermanentError(f"{sent} did not take the copy: {why}")
 
         return await self._do("copying a reply to Sent", work)
 
@@ -342,14 +373,14 @@ class ImapMailbox:
         r"""Append to Drafts with \\Draft; make the folder if there is none."""
 
         def work(folders: Folders) -> Appended:
-            try:
-                drafts = folders.drafts()
-            except PermanentError as error:
-                raise TemporaryError(f"{self._account}: {error}; the draft is not saved yet") from error
+            drafts = folders.drafts()
             self._profile = folders.profile
             appended, why = folders.append(drafts, r"(\Draft \Seen)", message, at)
+            if not appended and not folders.is_final(why):
+                folders.make(drafts)  # it may have been deleted meanwhile
+                appended, why = folders.append(drafts, r"(\Draft \Seen)", message, at)
             if not appended:
-                raise TemporaryError(f"{self._account}: {drafts} did not take the draft: {why}")
+                raise PermanentError(f"{drafts} did not take the draft: {why}")
             return appended
 
         return await self._do("saving a draft", work)
@@ -412,4 +443,9 @@ def _is(one: Fetched, message_id: str) -> bool:
 
 
 def _state(session: ImapSession) -> InboxState:
-    return InboxState(uidvalidity=session.uidvalidity, uidnext=session.uidnext, exists=max(session.exists, 0))
+    return InboxState(
+        uidvalidity=session.uidvalidity,
+        uidnext=session.uidnext,
+        exists=max(session.exists, 0),
+        reckoned=session.reckoned,
+    )

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 #: A mailbox that was not looked at for so long is in trouble, whatever its poll: the longest delay between two tries
 #: is fifteen minutes.
 _STALE = timedelta(minutes=16)
+#: So long after its mark was last met, another responder counts as still at work.
+_SECOND_SHOWN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,9 @@ def _troubles(
     for settings in loaded.settings.mailboxes if loaded is not None else ():
         if said := notes.get(f"mailbox.{settings.name}.trouble", ""):
             troubles.append(f"{settings.name}: {said}")
+        second = notes.get(f"mailbox.{settings.name}.second")
+        if second is not None and now_at - datetime.fromisoformat(second) < _SECOND_SHOWN:
+            troubles.append(f"{settings.name}: another responder answers mail here too; stop one of the two")
         looked = notes.get(f"mailbox.{settings.name}.looked_at")
         if looked is None:
             troubles.append(f"{settings.name}: not looked at yet")

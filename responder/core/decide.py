@@ -224,9 +224,15 @@ def _owing(s: Sight) -> Answer:
 
 
 def _told(s: Sight) -> Answer:
-    period = s.period
-    if period is not None and period.ends_at in s.case.history.told_until:
+    period, history = s.period, s.case.history
+    if period is None:
+        return False, "it came while open"
+    if period.ends_at in history.told_until:
         return True, f"this address was told in the closed period that ends {s.clock(period.ends_at)}"
+    if at := next(filter(period.contains, sorted(history.replied_at)), None):
+        return True, f"Sent holds a reply to this address of {s.clock(at)}, which the ledger does not know"
+    if any(map(period.contains, history.taken_at)):
+        return True, "another responder, or a lost ledger of this one, has taken a message of this address"
     return False, "this address was not told in this closed period"
 
 

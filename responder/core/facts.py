@@ -17,7 +17,15 @@ from responder.core.bounce import failed_recipient
 from responder.core.header import MOST_HEADER, Fields, clean, decoded, instant, message_ids, split_fields
 from responder.core.mime import Text, first_text, is_encrypted, split_message
 from responder.core.model import Dmarc, Facts
-from responder.core.ours import derive_message_id, fingerprint, fingerprint_of, is_ours, looks_ours
+from responder.core.ours import (
+    derive_message_id,
+    fingerprint,
+    fingerprint_of,
+    is_ours,
+    looks_ours,
+    mark_of,
+    marks_in,
+)
 from responder.core.subject import quotable
 from responder.core.text import html_text, new_text
 from responder.core.topics import TopicWords, find_topic, prepare
@@ -36,6 +44,8 @@ __all__ = [
     "derive_message_id",
     "fingerprint",
     "is_ours",
+    "mark_of",
+    "marks_in",
     "normal_address",
     "observe",
     "observe_body",
@@ -83,13 +93,16 @@ class SentFacts:
     """What a message of the Sent folder says of itself.
 
     ``recipients`` are the normal addresses of To, Cc and Bcc. ``automatic``: no person wrote it, or it bears the
-    form of our own ids. ``dated_at`` is the Date field's instant, None if unreadable.
+    form of our own ids. ``reply_id`` is the id of a responder's reply (some servers give a message another
+    Message-ID, X-Responder-Id they keep); "" when it is none. ``dated_at`` is the Date field's instant, None if
+    unreadable.
     """
 
     message_id: str
     refers_to: tuple[str, ...]
     recipients: tuple[str, ...]
     automatic: bool
+    reply_id: str
     dated_at: datetime | None
 
 
@@ -390,10 +403,13 @@ def read_sent(header: bytes) -> SentFacts:
     ids = message_ids(fields.first("message-id"))
     replied, references = _thread(fields)
     recipients = _recipients(fields, ("to", "cc", "bcc"))
+    robot = bool(automatic.sign_of_robot(fields)) or any(map(looks_ours, ids))
+    named = [*message_ids(fields.first("x-responder-id")), *ids]
     return SentFacts(
         message_id=ids[0] if ids else "",
         refers_to=tuple(dict.fromkeys((*replied, *references[-_MOST_REFERS_TO:])))[:_MOST_REFERS_TO],
         recipients=tuple(dict.fromkeys(address for address in recipients if address)),
-        automatic=bool(automatic.sign_of_robot(fields)) or any(map(looks_ours, ids)),
+        automatic=robot,
+        reply_id=next(filter(looks_ours, named), "") if robot else "",
         dated_at=instant(fields.first("date")),
     )

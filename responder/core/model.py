@@ -439,6 +439,8 @@ class History:
         owner_wrote_at: when the owner last wrote to this client by hand before the message arrived.
         answered_at: when the owner answered this message or its thread by hand after it arrived.
         told_until: the ends of the closed periods for which this address was told.
+        replied_at: when replies that Sent holds, and the ledger does not, went to this address.
+        taken_at: the arrival of those of this address's messages that another responder has taken.
         full_at: when this client address last got a full reply.
         address_day: replies to this address in the last 24 hours.
         last_hour: replies to anybody in the last hour.
@@ -455,6 +457,8 @@ class History:
     owner_wrote_at: datetime | None = None
     answered_at: datetime | None = None
     told_until: frozenset[datetime] = frozenset()
+    replied_at: frozenset[datetime] = frozenset()
+    taken_at: frozenset[datetime] = frozenset()
     full_at: datetime | None = None
     address_day: int = 0
     last_hour: int = 0

@@ -1,7 +1,7 @@
 """Names of messages: the fingerprint of an incoming one, and the Message-ID of our reply to it.
 
 Promises that both can be found again without a database: the same message has the same fingerprint in every
-mailbox, and an id of ours is known by its seal.
+mailbox, and an id of ours is known by its seal. So is the mark that an installation leaves on what it answers.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 from responder.core.header import split_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from responder.core.header import Fields
 
 _IDENTIFYING = ("message-id", "date", "from", "subject")
+_MARK = "$Responder-"
 _OURS = re.compile(r"<responder\.([0-9a-f]{24})\.([0-9a-f]{24})@[^@<>\s]+>")
 
 
@@ -58,6 +61,16 @@ def is_ours(secret: bytes, message_id: str) -> bool:
 def looks_ours(message_id: str) -> bool:
     """Tell whether the id has the form of ours, by whomever: a forger can only make his own mail a machine's."""
     return _OURS.fullmatch(message_id) is not None
+
+
+def mark_of(secret: bytes) -> str:
+    """Return the keyword by which this installation marks a message before it answers it."""
+    return f"{_MARK}{_seal(secret, 'mark')[:8]}"
+
+
+def marks_in(flags: Iterable[str]) -> frozenset[str]:
+    """Return the marks of responders among a message's flags, in lower case: servers differ in how they keep it."""
+    return frozenset(flag.lower() for flag in flags if flag.lower().startswith(_MARK.lower()))
 
 
 def _seal(secret: bytes, text: str) -> str:

@@ -100,6 +100,19 @@ def owing_alert(client: str, since_at: datetime, policy: Policy) -> Alert:
     )
 
 
+def second_alert(mailbox: str, now_at: datetime, policy: Policy) -> Alert:
+    """Return the alert for a mailbox in which another responder is at work, given once a day."""
+    on = now_at.astimezone(policy.owner.zone).date()
+    return Alert(
+        unique=f"second:{mailbox}:{on}",
+        text=(
+            f"{mailbox}: another responder answers mail here too. What it has taken, this one does not answer; mail is "
+            "filed as always. Stop one of the two: perhaps an old computer still runs it. If this one was moved or "
+            "installed anew just now, it met mail of its earlier life, and all is well."
+        ),
+    )
+
+
 def breaker_alert(until_at: datetime, policy: Policy) -> Alert:
     """Return the alert for the breaker: too many replies in an hour."""
     when = until_at.astimezone(policy.owner.zone).strftime("%Y-%m-%d %H:%M")

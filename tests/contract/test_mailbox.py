@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from responder.errors import TemporaryError
 from tests.contract.worlds import AT, letter, move, opened, removal, uids_of
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ async def test_reading_changes_nothing(world: World) -> None:
         await mailbox.bodies([1, 2, 3], octets=100)
         assert await mailbox.find("<1@vostok.example>") == 1
         await mailbox.wait(0)
-        await mailbox.sent_headers(None)
+        await mailbox.sent_headers(None, AT)
         assert await uids_of(mailbox) == [1, 2, 3]
     assert world.stored() == before
 
@@ -240,7 +241,7 @@ async def test_filed_mail_is_whole_in_its_folder(world: World) -> None:
 
 
 async def test_only_the_message_meant_is_filed(world: World) -> None:
-    """Another message at that UID, another UIDVALIDITY or one that is deleted already is "gone", and stays."""
+    """Another message at that UID, or one that is deleted already, is "gone", and stays."""
     world.deliver(letter(1), letter(2), letter(3))
     async with opened(world) as mailbox:
         state, _ = await mailbox.scan(1)
@@ -248,13 +249,43 @@ async def test_only_the_message_meant_is_filed(world: World) -> None:
         await mailbox.scan(1)
         moves = [
             move(1, state.uidvalidity, "Callbacks", message_id="<other@vostok.example>"),
-            move(2, state.uidvalidity + 1, "Callbacks"),
             move(3, state.uidvalidity, "Callbacks"),
             move(99, state.uidvalidity, "Callbacks"),
         ]
         assert set((await mailbox.file(moves)).values()) == {"gone"}
         assert await uids_of(mailbox) == [1, 2]
         assert "Callbacks" not in world.folders()
+
+
+async def test_a_uid_of_another_uidvalidity_moves_nothing(world: World) -> None:
+    """After INBOX was numbered anew no old UID is believed: the session ends, and every message stays."""
+    world.deliver(letter(1), letter(2))
+    async with opened(world) as mailbox:
+        state, _ = await mailbox.scan(1)
+        with pytest.raises(TemporaryError, match="numbered anew"):
+            await mailbox.file([move(1, state.uidvalidity, "Callbacks"), move(2, state.uidvalidity + 1, "Callbacks")])
+        assert len(world.stored()) == 2
+        assert "Callbacks" not in world.folders()
+
+
+async def test_a_claim_tells_the_flags_and_who_else_claims(world: World) -> None:
+    r"""A claim sets one keyword, never \\Seen, and tells all flags after it; the same claim again tells the same."""
+    world.deliver(letter(1), flags=["\\Flagged"])
+    world.deliver(letter(2), letter(3))
+    async with opened(world) as mailbox, opened(world) as other:
+        await mailbox.scan(1)
+        await other.scan(1)
+        first = await mailbox.claim([1, 2, 99], "$Responder-0000000a")
+        assert first == {1: frozenset({"\\Flagged", "$Responder-0000000a"}), 2: frozenset({"$Responder-0000000a"})}
+        second = await other.claim([2, 3], "$Responder-0000000b")
+        assert second == {
+            2: frozenset({"$Responder-0000000a", "$Responder-0000000b"}),
+            3: frozenset({"$Responder-0000000b"}),
+        }
+        assert (await mailbox.claim([1], "$Responder-0000000a"))[1] == first[1]
+        (message,) = await mailbox.fetch([3])
+        assert "$Responder-0000000b" in message.flags
+    assert not any("\\Seen" in each.flags for each in world.stored())
 
 
 async def test_mail_without_a_message_id_is_filed_as_such(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,7 @@ async def test_sent_is_read_once(world: World) -> None:
     async with opened(world) as mailbox:
         assert mailbox.profile.sent == "Sent"
         world.deliver(letter(11, extra="In-Reply-To: <1@vostok.example>\r\nBcc: x@mail.example\r\n"), folder="Sent")
-        first, headers = await mailbox.sent_headers(None)
+        first, headers = await mailbox.sent_headers(None, AT)
         assert first is not None
         assert (first.folder, first.uidnext) == ("Sent", 2)
         assert [header.uid for header in headers] == [1]
@@ -32,36 +33,38 @@ async def test_sent_is_read_once(world: World) -> None:
         assert b"Bcc: x@mail.example\r\n" in headers[0].header
         assert b"X-Mailer" not in headers[0].header
         assert headers[0].internal_at == AT
-        again, nothing = await mailbox.sent_headers(first)
+        again, nothing = await mailbox.sent_headers(first, AT)
         assert (again, list(nothing)) == (first, [])
         world.deliver(letter(12), letter(13), folder="Sent")
-        second, news = await mailbox.sent_headers(first)
+        second, news = await mailbox.sent_headers(first, AT)
         assert second is not None
         assert ([header.uid for header in news], second.uidnext) == ([2, 3], 4)
         assert await uids_of(mailbox) == [1]
 
 
 async def test_sent_of_another_uidvalidity_is_read_anew(world: World) -> None:
-    """A cursor of another UIDVALIDITY is worth nothing; then at most the last 200 messages come."""
+    """A cursor of another UIDVALIDITY is worth nothing; then the last 200 messages come, and more of the asked time."""
     world.deliver(*(letter(n) for n in range(1, 206)), folder="Sent")
     async with opened(world) as mailbox:
-        cursor, headers = await mailbox.sent_headers(None)
+        later = AT + timedelta(seconds=1)
+        cursor, headers = await mailbox.sent_headers(None, later)
         assert cursor is not None
         assert [header.uid for header in headers] == list(range(6, 206))
         old = type(cursor)(folder="Sent", uidvalidity=cursor.uidvalidity + 1, uidnext=cursor.uidnext)
-        assert len((await mailbox.sent_headers(old))[1]) == 200
+        assert len((await mailbox.sent_headers(old, later))[1]) == 200
+        assert [header.uid for header in (await mailbox.sent_headers(None, AT))[1]] == list(range(1, 206))
 
 
 async def test_a_copy_in_sent_is_read_and_marked(world: World) -> None:
     r"""A copy of a reply lies in Sent with its time, \\Seen and the keyword, and comes with the next reading."""
     async with opened(world) as mailbox:
-        cursor, _ = await mailbox.sent_headers(None)
+        cursor, _ = await mailbox.sent_headers(None, AT)
         message = letter(7, extra="Auto-Submitted: auto-replied\r\nX-Responder-Id: <r.1@example.com>\r\n")
         appended = await mailbox.append_sent(message, AT)
         assert appended is not None
         assert appended.folder == "Sent"
         assert appended.uid in ((1,) if world.uidplus else (0, 1))
-        _, (header,) = await mailbox.sent_headers(cursor)
+        _, (header,) = await mailbox.sent_headers(cursor, AT)
         assert b"X-Responder-Id: <r.1@example.com>\r\n" in header.header
     (stored,) = world.stored("Sent")
     assert (stored.raw, stored.internal_at, set(stored.flags)) == (message, AT, {"\\Seen", "$autosent"})

@@ -50,6 +50,8 @@ class FakeServer:
         folders: by name, "/" between levels.
         sent: the name of the Sent folder; None: there is none.
         idle: tells a waiting session of new mail.
+        keywords: INBOX takes keywords.
+        full: nothing can be appended.
         login_refused: the password is wrong.
         unreachable: there is no connection.
         unmakeable: folders that cannot be made.
@@ -59,6 +61,8 @@ class FakeServer:
 
     sent: str | None = "Sent"
     idle: bool = True
+    keywords: bool = True
+    full: bool = False
     login_refused: bool = False
     unreachable: bool = False
     unmakeable: set[str] = field(default_factory=set[str])
@@ -98,10 +102,12 @@ class FakeServer:
         del self.folders[folder].messages[uid]
         self.changed()
 
-    def renumber(self) -> None:
-        """Give INBOX a new UIDVALIDITY and new UIDs, as a restored server would."""
-        old = self.folders.pop("INBOX").messages.values()
-        for message in old:
+    def renumber(self, *, openly: bool = True) -> None:
+        """Give INBOX a new UIDVALIDITY (the same again, if not openly) and new UIDs, as a restored server would."""
+        old = self.folders.pop("INBOX")
+        if not openly:
+            self.folders["INBOX"] = Folder(old.uidvalidity)
+        for message in old.messages.values():
             self.folder("INBOX").add(message.raw, message.internal_at, message.flags)
         self.changed()
 

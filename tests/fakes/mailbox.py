@@ -85,7 +85,7 @@ class FakeMailbox:
             move=True,
             uidplus=True,
             special_use=True,
-            keywords=True,
+            keywords=self.server.keywords,
             sent=self.server.sent if self.server.sent in folders else None,
             drafts="Drafts" if "Drafts" in folders else None,
             folders=tuple(sorted(folders)),
@@ -179,15 +179,13 @@ class FakeMailbox:
         """Move what is still there and still itself."""
         server = self._begin("file")
         inbox = server.inbox
+        if any(move.key.uidvalidity != inbox.uidvalidity for move in moves):
+            self._generation = None
+            raise TemporaryError("fake: INBOX was numbered anew; nothing was moved")
         result: dict[int, str] = {}
         for move in moves:
             stored = inbox.messages.get(move.key.uid)
-            if (
-                stored is None
-                or move.key.uidvalidity != inbox.uidvalidity
-                or "\\Deleted" in stored.flags
-                or not stored.is_(move.message_id)
-            ):
+            if stored is None or "\\Deleted" in stored.flags or not stored.is_(move.message_id):
                 result[move.key.uid] = "gone"
                 continue
             refusal = _refusal(move.folder, server)
@@ -200,9 +198,22 @@ class FakeMailbox:
         self._trouble("file", "after")
         return result
 
+    async def claim(self, uids: Sequence[int], mark: str) -> Mapping[int, frozenset[str]]:
+        """Set the keyword where keywords are permitted."""
+        server = self._begin("claim")
+        result: dict[int, frozenset[str]] = {}
+        for uid in sorted(set(uids) & server.inbox.messages.keys()) if server.keywords else ():
+            stored = server.inbox.messages[uid]
+            stored.flags.add(mark)
+            result[uid] = frozenset(stored.flags)
+        self._trouble("claim", "after")
+        return result
+
     # -------------------------------------------------------------------------------- Sent, drafts
 
-    async def sent_headers(self, cursor: SentCursor | None) -> tuple[SentCursor | None, Sequence[SentHeader]]:
+    async def sent_headers(
+        self, cursor: SentCursor | None, since: datetime
+    ) -> tuple[SentCursor | None, Sequence[SentHeader]]:
         """Return what is new in Sent."""
         server = self._begin("sent_headers")
         sent = self.profile.sent
@@ -210,7 +221,8 @@ class FakeMailbox:
             return None, ()
         folder = server.folders[sent]
         known = cursor if cursor and (cursor.folder, cursor.uidvalidity) == (sent, folder.uidvalidity) else None
-        first = known.uidnext if known else sorted(folder.messages)[-200:][0] if folder.messages else 1
+        recent = [uid for uid, stored in folder.messages.items() if stored.internal_at >= since]
+        first = known.uidnext if known else min([*sorted(folder.messages)[-200:][:1], *recent], default=1)
         headers = [
             SentHeader(
                 uid=stored.uid,
@@ -228,6 +240,7 @@ class FakeMailbox:
         """Append a copy to Sent."""
         self._begin("append_sent")
         sent = self.profile.sent
+        self._room()
         appended = self._append(sent, message, at, {"\\Seen", "$autosent"}) if sent else None
         self._trouble("append_sent", "after")
         return appended
@@ -235,10 +248,15 @@ class FakeMailbox:
     async def append_draft(self, message: bytes, at: datetime) -> Appended:
         """Append to Drafts."""
         self._begin("append_draft")
+        self._room()
         appended = self._append("Drafts", message, at, {"\\Seen", "\\Draft"})
         self._probe()
         self._trouble("append_draft", "after")
         return appended
+
+    def _room(self) -> None:
+        if self.server.full:
+            raise PermanentError("fake: [OVERQUOTA] the mailbox is full")
 
     def _append(self, name: str, message: bytes, at: datetime, flags: set[str]) -> Appended:
         folder = self.server.folder(name)
