@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from responder import __version__
-from responder.errors import ClockError, ConfigurationError, PermanentError, ResponderError, TemporaryError
+from responder.errors import ClockError, ConfigurationError, DamagedError, ResponderError, TemporaryError
 
 EX_FAILED = 1
 EX_USAGE = 64
@@ -142,9 +142,9 @@ def status(config_path: Path | None, state_path: Path | None, *, as_json: bool) 
 def _fail(error: ResponderError) -> NoReturn:
     code = {
         ConfigurationError: EX_CONFIG,
+        DamagedError: EX_CONFIG,
         TemporaryError: EX_TEMPFAIL,
         ClockError: EX_TEMPFAIL,
-        PermanentError: EX_FAILED,
     }
     click.echo(str(error), err=True)
     sys.exit(next((number for kind, number in code.items() if isinstance(error, kind)), EX_FAILED))

@@ -148,7 +148,8 @@ class Daemon:
             self._notifier.stopping()
             watchdog.cancel()
             await self._stop_lines(tuple(self._lines))
-            await self._ledger.note("stopped_at", self._clock.now().isoformat())
+            with contextlib.suppress(ResponderError):  # it may be what stopped us
+                await self._ledger.note("stopped_at", self._clock.now().isoformat())
             await self._ledger.close()
         if self._fatal is not None:
             raise self._fatal

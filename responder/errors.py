@@ -32,3 +32,7 @@ class ClockError(ResponderError):
 
 class PermanentError(ResponderError):
     """A definite no. Trying again would get the same answer."""
+
+
+class DamagedError(PermanentError):
+    """The ledger cannot be used any more: only a person can mend that. Exit status 78, so that nobody restarts it."""

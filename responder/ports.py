@@ -378,7 +378,7 @@ class Ledger(Protocol):
     """The memory, and the authority. Each method is one transaction, on disk when it returns.
 
     Raises TemporaryError when the database is locked or the disk is full (then: no intent, no reply), and
-    PermanentError when it is damaged.
+    DamagedError when it is damaged, or was taken away.
     """
 
     async def mailbox(self, name: str) -> MailboxState | None:

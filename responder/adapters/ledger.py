@@ -49,12 +49,14 @@ class SqliteLedger:
     Made by ``open``, ``read`` or ``in_memory``. Methods may be called from any task of one event loop.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], name: str) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], name: str, path: Path | None = None) -> None:
         self._name = name
+        self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._closed = False
         try:
             self._connection = self._thread.submit(self._guarded, connect).result()
+            self._file = ledger_file.identity(path) if path is not None else (0, 0)
         except BaseException:
             self._thread.shutdown()
             raise
@@ -65,10 +67,10 @@ class SqliteLedger:
 
         Raises:
             ConfigurationError: the place cannot be used, or the file is another program's or a newer version's.
-            PermanentError: the file is damaged.
+            DamagedError: the file is damaged.
             TemporaryError: another process holds it.
         """
-        return cls(lambda: ledger_file.opened(path), str(path))
+        return cls(lambda: ledger_file.opened(path), str(path), path)
 
     @classmethod
     def read(cls, path: Path) -> SqliteLedger:
@@ -315,8 +317,14 @@ class SqliteLedger:
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a write transaction."""
-        # IMMEDIATE waits for its turn; a transaction that began as a read would fail at its first write.
-        return await self._call(lambda connection: ledger_file.transaction(connection, "BEGIN IMMEDIATE", work))
+
+        def write(connection: sqlite3.Connection) -> T:
+            if self._path is not None:
+                ledger_file.be_sure(self._path, self._file)
+            # IMMEDIATE waits for its turn; a transaction that began as a read would fail at its first write.
+            return ledger_file.transaction(connection, "BEGIN IMMEDIATE", work)
+
+        return await self._call(write)
 
     async def _call(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._closed:

@@ -12,7 +12,7 @@ import sqlite3
 from typing import TYPE_CHECKING, TypeVar
 
 from responder.adapters.ledger_schema import APPLICATION_ID, MIGRATIONS
-from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
+from responder.errors import ConfigurationError, DamagedError, PermanentError, ResponderError, TemporaryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -73,6 +73,34 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
         return connection
 
 
+def identity(path: Path) -> tuple[int, int]:
+    """Return what tells this file from another of its name.
+
+    Raises:
+        DamagedError: there is none any more.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        raise _taken_away(path) from error
+    except OSError as error:
+        raise TemporaryError(f"cannot look at the ledger {path}: {error.strerror}; it will be tried again") from error
+    return found.st_dev, found.st_ino
+
+
+def be_sure(path: Path, known: tuple[int, int]) -> None:
+    """Raise DamagedError when the file was moved away or replaced: what is written now would be lost with it."""
+    if identity(path) != known:
+        raise _taken_away(path)
+
+
+def _taken_away(path: Path) -> DamagedError:
+    return DamagedError(
+        f"the ledger {path} was moved away or replaced while the service was using it. Nothing was written, and nothing"
+        " is answered or filed until you start the service again; do such things only while it is stopped"
+    )
+
+
 def opened_in_memory() -> sqlite3.Connection:
     """Make a ledger that is forgotten when closed."""
     connection = _connect("file::memory:")
@@ -107,10 +135,12 @@ def translated(error: sqlite3.Error, name: str) -> ResponderError:
     return PermanentError(f"the ledger {name} refused ({error}): nothing was written")
 
 
-def _damaged(name: str, found: str) -> PermanentError:
-    return PermanentError(
-        f"the ledger {name} is damaged ({found}). Nothing was deleted. Stop the service and put a backup in its"
-        " place; without one, move the file away: the service then starts anew and leaves all mail in INBOX alone"
+def _damaged(name: str, found: str) -> DamagedError:
+    return DamagedError(
+        f"the ledger {name} is damaged ({found}). Nothing was deleted, no mail was touched, and nothing is answered or"
+        " filed until you have mended it: put a backup in its place (and remove the files that end in -wal and -shm),"
+        " or, without one, move the file away. Then start the service; without a ledger it leaves all mail that lies in"
+        " INBOX alone. Whom it has answered it then reads in Sent"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from responder.adapters.alerts import alert
 from responder.adapters.clock import SystemClock
 from responder.adapters.ledger import SqliteLedger
 from responder.commands import logs, place
@@ -20,6 +22,7 @@ from responder.commands.when import parse_when, say_short, say_when
 from responder.core import facts as facts_room
 from responder.core.model import FileMessage, ReplyKind
 from responder.daemon import Daemon
+from responder.errors import DamagedError, TemporaryError
 from responder.premises import only_one
 
 if TYPE_CHECKING:
@@ -51,8 +54,14 @@ def run(config_path: Path | None, state_path: Path | None, *, once: bool) -> int
     gc.set_threshold(20_000, 20, 100)
 
     async def go() -> None:
-        daemon = Daemon(here.loaded, state=here.state, clock=SystemClock(), environ=os.environ)
-        await (daemon.once() if once else daemon.run())
+        try:
+            daemon = Daemon(here.loaded, state=here.state, clock=SystemClock(), environ=os.environ)
+            await (daemon.once() if once else daemon.run())
+        except DamagedError as error:  # it ends here, and nothing but the owner brings it back
+            command = here.loaded.settings.alerts_command
+            with contextlib.suppress(TemporaryError):
+                await (alert(command, f"responder has stopped: {error}") if command else asyncio.sleep(0))
+            raise
 
     with only_one(here.state):
         asyncio.run(go())

@@ -60,8 +60,18 @@ def check(book: Book, tables: File, clients: Mapping[str, ClientTable], policy: 
 
 
 def _mailboxes(book: Book, tables: File) -> None:
+    taken: dict[tuple[str, int | None, str, str], str] = {}
     for name, mailbox in tables.mailboxes.items():
         path = ("mailboxes", name)
+        inbox = "INBOX" if mailbox.inbox.upper() == "INBOX" else mailbox.inbox
+        username = mailbox.username or next(iter(mailbox.addresses), "")
+        account = (mailbox.imap.host.lower().rstrip("."), mailbox.imap.port, username, inbox)
+        other = taken.setdefault(account, name)
+        if other != name:
+            book.complain_of_all(
+                path,
+                f"the mailbox {other} watches the same folder of the same account already: one of them must go",
+            )
         if not mailbox.addresses:
             book.complain_of_all((*path, "addresses"), 'must name at least one address, like ["anna@example.com"]')
         for protocol, server in (("imap", mailbox.imap), ("smtp", mailbox.smtp)):
