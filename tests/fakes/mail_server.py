@@ -107,8 +107,9 @@ class FakeServer:
         old = self.folders.pop("INBOX")
         if not openly:
             self.folders["INBOX"] = Folder(old.uidvalidity)
+        inbox = self.folder("INBOX")
         for message in old.messages.values():
-            self.folder("INBOX").add(message.raw, message.internal_at, message.flags)
+            inbox.add(message.raw, message.internal_at, message.flags)
         self.changed()
 
     def kick(self) -> None:
