@@ -74,6 +74,7 @@ class Line:
     looked_at: datetime | None = None
     noted: float = -NOTE_EVERY
     told: str = ""
+    second_at: datetime | None = None
     hasty: bool = False
     called: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -413,15 +414,16 @@ class Daemon:
         elapsed = time.monotonic()
         # Not the clock's present instant: it may have been stepped since it was believed.
         now_at = line.engine.believed_at
-        if now_at is None or (not force and elapsed - line.noted < NOTE_EVERY):
+        recent = elapsed - line.noted < NOTE_EVERY and line.second_at == line.engine.second_at
+        if now_at is None or (recent and not force):
             return
-        line.noted = elapsed
+        line.noted, line.second_at = elapsed, line.engine.second_at
         await self._ledger.note(looked_at_key(line.name), now_at.isoformat())
         await self._ledger.note(f"mailbox.{line.name}.trouble", line.engine.trouble)
         if line.engine.quirks:
             await self._ledger.note(f"mailbox.{line.name}.quirks", str(line.engine.quirks))
-        if line.engine.second_at is not None:
-            await self._ledger.note(f"mailbox.{line.name}.second", line.engine.second_at.isoformat())
+        if line.second_at is not None:
+            await self._ledger.note(f"mailbox.{line.name}.second", line.second_at.isoformat())
         await self._ledger.note("config", self._config_trouble)
         if elapsed - self._pruned >= PRUNE_EVERY:
             self._pruned = elapsed

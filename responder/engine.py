@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from responder.carry import MOST_TRIES, Carrier
+from responder.claims import contend
 from responder.core import clocks, hours
 from responder.core import facts as facts_room
 from responder.core.decide import decide_all
 from responder.core.facts import Identity
-from responder.core.model import Case, Facts, MessageKey, Reason, ReplyKind, SaveDraft, Step, Verdict
+from responder.core.model import Case, Facts, FileMessage, MessageKey, Reason, ReplyKind, SaveDraft, Step, Verdict
 from responder.core.plan import breaker_alert, make_plan, second_alert
 from responder.entries import (
     Assessed,
@@ -496,64 +497,81 @@ class Engine:
     ) -> list[Assessed]:
         """Judge, and claim what is to be answered now; what another responder has taken is judged again: told.
 
+        What vanished meanwhile is left out.
+
         Args:
             observed: the messages.
             entries: what the ledger holds of them.
             now_at: the instant of the decision.
             ripe: their grace time is over, none of them waits any more.
         """
+        move = self.mailbox.profile.move
         claimed: set[int] = set()
+        others: dict[int, str] = {}
         while True:
             assessed = await self._judge(observed, entries, now_at)
-            about = [item for item in assessed if replies(item)]
-            if not about:
-                return assessed
-            taken = self._taken_before(about, entries)
-            if not taken:
-                due = about if ripe else [item for item in self._split(assessed, now_at)[1] if replies(item)]
-                taken = await self._claim([item for item in due if item.message.key.uid not in claimed])
-                claimed.update(item.message.key.uid for item in due)
-            if not taken:
-                return assessed
-            await self._ledger.owner_wrote((), replies=taken)
+            # Without MOVE a message is copied and then marked as deleted: two who do so would leave two copies.
+            about = [item for item in assessed if replies(item) or (item.verdict.file and not move)]
+            others |= self._taken_before(about, entries)
+            settled = about if ripe else self._split(assessed, now_at)[1]
+            due = [item for item in about if item in settled and item.message.key.uid not in claimed | others.keys()]
+            claimed.update(item.message.key.uid for item in due)
+            lost = await self._claim(due)
+            others |= {uid: mark for uid, mark in lost.items() if mark}
+            taken = [
+                taken_reply(item, others[item.message.key.uid])
+                for item in about
+                if replies(item) and item.message.key.uid in others
+            ]
+            gone = lost.keys() - others.keys()
+            if not taken and not gone:
+                return [self._left_to_the_other(item, others) for item in assessed]
+            # What vanished before it could be claimed waits, and is found to have gone.
+            self._waiting.update({item.facts.fingerprint: item.entry for item in due if item.message.key.uid in gone})
+            observed = [one for one in observed if one[0].key.uid not in gone]
+            if taken:
+                await self._ledger.owner_wrote((), replies=taken)
 
-    def _taken_before(self, about: Sequence[Assessed], entries: Mapping[str, LedgerEntry]) -> list[SeenReply]:
-        """Return the signs of those that bore a mark when they were read.
+    def _taken_before(self, about: Sequence[Assessed], entries: Mapping[str, LedgerEntry]) -> dict[int, str]:
+        """Return those that bore a mark when they were read, with that mark.
 
         Ours counts too where the ledger does not know the message: it was lost, or is older than the mark.
         """
-        taken: list[SeenReply] = []
+        taken: dict[int, str] = {}
         for item in about:
             marks = facts_room.marks_in(item.message.flags)
             foreign = marks - self._mine
-            if foreign:
-                self._met_second()
             if foreign or (marks and item.facts.fingerprint not in entries):
-                taken.append(taken_reply(item, min(foreign or marks)))
+                taken[item.message.key.uid] = min(foreign or marks)
+        self._meet(taken)
         return taken
 
-    async def _claim(self, due: Sequence[Assessed]) -> list[SeenReply]:
-        """Mark what is to be answered now; return the signs of those that another responder has marked as well.
+    async def _claim(self, due: Sequence[Assessed]) -> dict[int, str]:
+        """Mark what is to be answered now; return those that another responder has, with its mark, and what vanished.
 
-        The server does one STORE after the other, so at most one responder sees no other's mark. The ledger learns of
-        the messages first: after a crash a mark of ours is then known to be of this ledger.
+        The ledger learns of what is to be answered first: after a crash a mark of ours is known to be of this ledger.
         """
         if not due or not self.mailbox.profile.keywords:
-            return []
+            return {}
         unknown = [item.entry for item in due if item.facts.fingerprint not in self._waiting]
         if unknown:
             await self._ledger.record(state=None, waiting=unknown, decisions=(), now_at=self._clock.now())
-        flags = await self.mailbox.claim(sorted(item.message.key.uid for item in due), self._mark)
-        taken: list[SeenReply] = []
-        for item in due:
-            if foreign := facts_room.marks_in(flags.get(item.message.key.uid, ())) - self._mine:
-                self._met_second()
-                taken.append(taken_reply(item, min(foreign)))
-        return taken
+        lost = await contend(self.mailbox, [item.message.key.uid for item in due], self._mark)
+        self._meet({uid: mark for uid, mark in lost.items() if mark})
+        return lost
 
-    def _met_second(self) -> None:
-        self._second_met = True
-        self.second_at = self._clock.now()
+    def _left_to_the_other(self, item: Assessed, others: Mapping[int, str]) -> Assessed:
+        """Leave the filing of what another responder has taken to that one: it looks for it until it has answered."""
+        if others.get(item.message.key.uid, self._mark.lower()) in self._mine:
+            return item
+        kept = tuple(effect for effect in item.plan.effects if not isinstance(effect, FileMessage))
+        return replace(item, plan=replace(item.plan, effects=kept))
+
+    def _meet(self, marks: Mapping[int, str]) -> None:
+        """Note that there is another responder, if one of the marks is not ours."""
+        if not self._mine.issuperset(marks.values()):
+            self._second_met = True
+            self.second_at = self._clock.now()
 
     async def _record(
         self,
@@ -631,11 +649,11 @@ class Engine:
                 f"mailbox {self.mailbox.name}: the server lists messages that it does not show: {held}"
             )
         observed = await self._read_bodies(first, by_print, fresh=False)
-        there = {facts.fingerprint for _, facts in observed}
-        vanished = [entry for entry in entries if entry.fingerprint not in there]
         async with self._lock:
             now_at = self._now()
             assessed = await self._judge_and_claim(observed, by_print, now_at, ripe=True)
+            there = {item.facts.fingerprint for item in assessed}
+            vanished = [entry for entry in entries if entry.fingerprint not in there]
             effects = await self._record(None, (), assessed, now_at)
             if vanished:
                 taken = "the owner took it out of INBOX during the grace time"

@@ -152,6 +152,10 @@ class Mailbox(Protocol):
         """
         ...
 
+    async def withdraw(self, uids: Sequence[int], mark: str) -> None:
+        """Take the keyword off messages of INBOX again."""
+        ...
+
     async def sent_headers(
         self, cursor: SentCursor | None, since: datetime
     ) -> tuple[SentCursor | None, Sequence[SentHeader]]:

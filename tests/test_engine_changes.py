@@ -310,7 +310,7 @@ async def test_sent_counts_for_the_caps_of_a_lost_ledger(world: World) -> None:
 
 
 async def test_what_another_responder_has_marked_is_told(world: World) -> None:
-    """A foreign mark on a message means silence for its sender in this closed period; it is filed; the owner learns."""
+    """A foreign mark means silence for its sender in this closed period; its bearer files it; the owner learns."""
     world.server.deliver(letter("ivan@vostok.example"), world.clock.at, flags=[FOREIGN])
     await pass_(world)
     world.arrive("ivan@vostok.example", "kolya@vostok.example")
@@ -318,7 +318,8 @@ async def test_what_another_responder_has_marked_is_told(world: World) -> None:
     world.clock.at += GRACE
     await pass_(world)
     assert [reply.recipient for reply in world.outbox.sent] == ["kolya@vostok.example"]
-    assert world.filed() == 3
+    assert world.filed() == 2
+    assert list(world.server.inbox.messages) == [1]
     (alert,) = world.alerts
     assert "another responder answers mail here too" in alert
     assert "another responder" in await trail_of(world, "ivan@vostok.example")
@@ -337,8 +338,78 @@ async def test_a_claim_that_another_won_is_told(world: World) -> None:
     world.clock.at += GRACE
     await pass_(world)
     assert [reply.recipient for reply in world.outbox.sent] == ["kolya@vostok.example"]
-    assert world.filed() == 3
+    assert list(world.server.inbox.messages) == [2]
     assert len(world.alerts) == 1
+
+
+@pytest.mark.parametrize("grace", [timedelta(0), GRACE], ids=["no grace", "grace"])
+async def test_what_vanishes_before_it_is_claimed_is_not_answered(world: World, grace: timedelta) -> None:
+    """Whoever took the message out of INBOX at the last moment, another responder or the owner, sees to it."""
+    world.rules.policy = policy(replies=replies(grace=grace, copy="none"))
+
+    def rival(method: str, when: str) -> None:
+        if method == "claim" and when == "before" and 1 in world.server.inbox.messages:
+            world.server.expunge(1)
+
+    world.server.trouble = rival
+    world.arrive("ivan@vostok.example", "kolya@vostok.example")
+    for _ in range(2):
+        await pass_(world)
+        world.clock.at += grace
+    assert [reply.recipient for reply in world.outbox.sent] == ["kolya@vostok.example"]
+    assert (await reasons(world))["ivan@vostok.example"] == "answered"
+    assert (await world.ledger.summary(world.clock.at)).waiting == 0
+
+
+@pytest.mark.parametrize("keep", [True, False], ids=["it stays", "it steps back"])
+async def test_of_two_at_the_same_moment_the_lower_mark_goes_first(world: World, *, keep: bool) -> None:
+    """Both saw each other: the one with the higher mark steps back, and the other answers once it is alone."""
+    looks = 0
+
+    def rival(method: str, when: str) -> None:
+        nonlocal looks
+        if method == "claim" and when == "before":
+            looks += 1
+            flags = world.server.inbox.messages[1].flags
+            flags.add(FOREIGN)
+            if looks > 1 and not keep:
+                flags.discard(FOREIGN)
+
+    world.server.trouble = rival
+    world.arrive("ivan@vostok.example")
+    await pass_(world)
+    world.clock.at += GRACE
+    await pass_(world)
+    assert len(world.outbox.sent) == world.filed() == (0 if keep else 1)
+
+
+async def test_who_steps_back_takes_its_mark_away(world: World) -> None:
+    """The higher of two marks leaves the message, and nobody waits for it."""
+
+    def rival(method: str, when: str) -> None:
+        if method == "claim" and when == "before":
+            world.server.inbox.messages[1].flags.add("$Responder-00000000")
+
+    world.server.trouble = rival
+    world.arrive("ivan@vostok.example")
+    await pass_(world)
+    world.clock.at += GRACE
+    await pass_(world)
+    assert world.outbox.sent == []
+    assert world.server.inbox.messages[1].flags == {"$Responder-00000000"}
+    assert world.mailbox.calls["claim"] == 1
+
+
+async def test_without_move_only_one_files_what_neither_answers(world: World) -> None:
+    """Two who copy one message would leave two copies: there what is only to be filed is claimed as well."""
+    world.rules.policy = policy(replies=replies(grace=timedelta(0), copy="none", mode="off"))
+    world.server.move = False
+    world.server.deliver(letter("ivan@vostok.example"), world.clock.at, flags=[FOREIGN])
+    world.arrive("kolya@vostok.example")
+    await pass_(world)
+    assert world.filed() == 1
+    assert list(world.server.inbox.messages) == [1]
+    assert (await reasons(world))["ivan@vostok.example"] == "opted-out"
 
 
 @pytest.mark.parametrize("grace", [timedelta(0), GRACE], ids=["no grace", "grace"])

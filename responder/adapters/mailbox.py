@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from responder.adapters.alarm import Alarm, readable_within
 from responder.adapters.imap_account import Account, translated
-from responder.adapters.imap_answers import header_item, is_message
+from responder.adapters.imap_answers import header_item, is_message, uid_sets
 from responder.adapters.imap_folders import Folders
 from responder.adapters.imap_lifeline import Lifeline
 from responder.adapters.imap_session import ImapSession
@@ -305,6 +305,15 @@ class ImapMailbox:
             return flags or {}
 
         return await self._do("marking messages", work)
+
+    async def withdraw(self, uids: Sequence[int], mark: str) -> None:
+        """Take the keyword off messages of INBOX again."""
+
+        def work(folders: Folders) -> None:
+            for uid_set in uid_sets(uids):
+                folders.session.command("UID", "STORE", uid_set, "-FLAGS.SILENT", f"({mark})")
+
+        await self._do("unmarking messages", work)
 
     # --------------------------------------------------------------------------------- Sent, drafts
 

@@ -106,9 +106,9 @@ def second_alert(mailbox: str, now_at: datetime, policy: Policy) -> Alert:
     return Alert(
         unique=f"second:{mailbox}:{on}",
         text=(
-            f"{mailbox}: another responder answers mail here too. What it has taken, this one does not answer; mail is "
-            "filed as always. Stop one of the two: perhaps an old computer still runs it. If this one was moved or "
-            "installed anew just now, it met mail of its earlier life, and all is well."
+            f"{mailbox}: another responder answers mail here too. What it has taken, this one neither answers nor "
+            "files. Stop one of the two: perhaps an old computer still runs it. If this one was moved or installed "
+            "anew just now, it met mail of its earlier life: look for it in INBOX."
         ),
     )
 

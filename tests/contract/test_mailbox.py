@@ -285,6 +285,8 @@ async def test_a_claim_tells_the_flags_and_who_else_claims(world: World) -> None
         assert (await mailbox.claim([1], "$Responder-0000000a"))[1] == first[1]
         (message,) = await mailbox.fetch([3])
         assert "$Responder-0000000b" in message.flags
+        await mailbox.withdraw([2, 99], "$Responder-0000000a")
+        assert (await other.claim([2], "$Responder-0000000b"))[2] == frozenset({"$Responder-0000000b"})
     assert not any("\\Seen" in each.flags for each in world.stored())
 
 

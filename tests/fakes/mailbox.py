@@ -82,7 +82,7 @@ class FakeMailbox:
             separator="/",
             prefix="",
             idle=self.server.idle,
-            move=True,
+            move=self.server.move,
             uidplus=True,
             special_use=True,
             keywords=self.server.keywords,
@@ -208,6 +208,13 @@ class FakeMailbox:
             result[uid] = frozenset(stored.flags)
         self._trouble("claim", "after")
         return result
+
+    async def withdraw(self, uids: Sequence[int], mark: str) -> None:
+        """Take the keyword away."""
+        server = self._begin("withdraw")
+        for uid in set(uids) & server.inbox.messages.keys():
+            server.inbox.messages[uid].flags.discard(mark)
+        self._trouble("withdraw", "after")
 
     # -------------------------------------------------------------------------------- Sent, drafts
 
