@@ -25,7 +25,7 @@ from responder.core import hours
 from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from responder.config import Loaded
@@ -131,16 +131,8 @@ def _troubles(
         troubles.append("the configuration has errors; the rules read before them stay in force:")
         troubles += problems
     for settings in loaded.settings.mailboxes if loaded is not None else ():
-        if said := notes.get(f"mailbox.{settings.name}.trouble", ""):
-            troubles.append(f"{settings.name}: {said}")
-        second = notes.get(f"mailbox.{settings.name}.second")
-        if second is not None and now_at - datetime.fromisoformat(second) < _SECOND_SHOWN:
-            troubles.append(f"{settings.name}: another responder answers mail here too; stop one of the two")
-        looked = notes.get(f"mailbox.{settings.name}.looked_at")
-        if looked is None:
-            troubles.append(f"{settings.name}: not looked at yet")
-        elif running and now_at - datetime.fromisoformat(looked) > _STALE:
-            troubles.append(f"{settings.name}: not looked at for {say_span(now_at - datetime.fromisoformat(looked))}")
+        said = _troubles_of(settings.name, notes, now_at, running=running)
+        troubles += [f"{settings.name}: {one}" for one in said]
     for count, what in (
         (summary.in_doubt, "replies in doubt: nobody knows whether they left; they are never sent again"),
         (summary.refused, "replies refused by the mail server"),
@@ -156,6 +148,20 @@ def _troubles(
             f"{say_when(summary.breaker_until, zone)}; mail is filed as always"
         )
     return troubles
+
+
+def _troubles_of(name: str, notes: Mapping[str, str], now_at: datetime, *, running: bool) -> Iterator[str]:
+    """Yield what the notes tell of troubles of one mailbox."""
+    if said := notes.get(f"mailbox.{name}.trouble", ""):
+        yield said
+    second = notes.get(f"mailbox.{name}.second")
+    if second is not None and now_at - datetime.fromisoformat(second) < _SECOND_SHOWN:
+        yield "another responder answers mail here too; stop one of the two"
+    looked = notes.get(f"mailbox.{name}.looked_at")
+    if looked is None:
+        yield "not looked at yet"
+    elif running and now_at - datetime.fromisoformat(looked) > _STALE:
+        yield f"not looked at for {say_span(now_at - datetime.fromisoformat(looked))}"
 
 
 def _as_json(report: Report, now_at: datetime) -> dict[str, object]:
