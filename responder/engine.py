@@ -28,6 +28,7 @@ from responder.entries import (
     baseline,
     has_verdict,
     is_answered,
+    is_deleted,
     log_verdict,
     looked_at_key,
     make_entry,
@@ -640,7 +641,8 @@ class Engine:
         return True
 
     async def _decide_waiting(self, entries: Sequence[LedgerEntry]) -> None:
-        messages = await self.mailbox.fetch([entry.key.uid for entry in entries])
+        fetched = await self.mailbox.fetch([entry.key.uid for entry in entries])
+        messages = [message for message in fetched if not is_deleted(message)]
         by_print = {entry.fingerprint: entry for entry in entries}
         first = [one for one in self._read_headers(messages) if one[1].fingerprint in by_print]
         shown = {message.key.uid for message in messages}

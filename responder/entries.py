@@ -84,6 +84,11 @@ def is_answered(message: Message) -> bool:
     return any(flag.lower() == "\\answered" for flag in message.flags)
 
 
+def is_deleted(message: Message) -> bool:
+    r"""Tell whether somebody marked the message \\Deleted: it is on its way out."""
+    return any(flag.lower() == "\\deleted" for flag in message.flags)
+
+
 def owner_message(item: Assessed) -> OwnerMessage | None:
     """Read a copy of the owner's own message in INBOX as evidence; None for automatic ones."""
     sent = facts_room.read_sent(item.message.header)

@@ -11,6 +11,7 @@ import contextlib
 import re
 import socket
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
 
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
@@ -62,6 +63,7 @@ class ImapSession:
         uidnext: every UID below it existed when the folder was last looked at.
         reckoned: the server does not tell UIDNEXT: it was reckoned from the newest message.
         exists: how many messages the selected folder holds, as far as the server has said.
+        selected_at: when the folder was selected, on the monotonic clock.
         keywords: the selected folder takes new keywords.
         read_only: nothing in the selected folder can be changed.
         fresh: IDLE has just ended, which told all news; the next search needs no NOOP before it.
@@ -86,6 +88,7 @@ class ImapSession:
         self._client.folder_encode = False
         self.uidvalidity = self.uidnext = self.exists = 0
         self.keywords = self.read_only = self.fresh = self.news = self.reckoned = False
+        self.selected_at = 0.0
 
     # ------------------------------------------------------------------------------------ beginning
 
@@ -199,6 +202,7 @@ class ImapSession:
         self._imap.is_readonly = True  # keeps imaplib from raising where a folder turns out to be read-only
         if not answer.ok:
             return False
+        self.selected_at = time.monotonic()
         self.exists = answer.number("EXISTS")
         self.uidvalidity, self.uidnext = answer.number("UIDVALIDITY"), answer.number("UIDNEXT")
         self.keywords = any(rb"PERMANENTFLAGS" in line and rb"\*" in line for line in answer.all("OK"))

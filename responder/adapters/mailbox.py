@@ -8,6 +8,7 @@ happens in one thread of its own; a session that failed is let go of, and ``open
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -36,6 +37,7 @@ T = TypeVar("T")
 MOST_HEADER = 65_536  # octets; an honest header is a tenth of it, a hostile one can be endless
 MOST_ID = 4_096  # octets of the Message-ID fields
 ROUND = 240.0  # seconds of IDLE at most: firewalls forget connections that are silent for five minutes
+SURE_SECONDS = 300.0  # an INBOX that was renamed stays selected under its new name, and no server says so
 CLOSE_SECONDS = 5.0  # a goodbye that takes longer is cut short
 SLOW = 2.0  # time-outs of a server that answers, but does not get on
 LEAST_OCTETS = 1_024  # that an answer must come on by in that time
@@ -210,7 +212,9 @@ class ImapMailbox:
 
         def work(folders: Folders) -> tuple[InboxState, Sequence[int]]:
             session = folders.session
-            if not session.fresh:
+            if time.monotonic() - session.selected_at >= SURE_SECONDS:
+                folders.home()
+            elif not session.fresh:
                 if session.exists:
                     session.demand("NOOP")
                 else:  # Cyrus shows an INBOX that was renamed as empty: only a fresh SELECT is believed
