@@ -164,6 +164,7 @@ async def _ask_imap(console: Console, here: place.Place, settings: MailboxSettin
             console.print("  [yellow]no Sent folder was found: only weak evidence of your own answers is left[/yellow]")
         else:
             console.print(f"  your answers are read in {profile.sent}")
+        console.print(f"  a second responder on this mailbox: {_second(sent=profile.sent is not None)}")
         console.print(f"  drafts: {profile.drafts or 'no folder yet; it is made when needed'}")
         _, uids = await mailbox.scan(1)
         messages = await mailbox.fetch(uids[-_NEWEST:])
@@ -178,6 +179,12 @@ def _filing(*, move: bool, uidplus: bool) -> str:
     if move:
         return "MOVE"
     return "COPY and EXPUNGE of that message alone" if uidplus else "COPY and \\Deleted; your mail program expunges"
+
+
+def _second(*, sent: bool) -> str:
+    """Say how another would be noticed. Whether INBOX takes keywords shows only when it is opened for writing."""
+    marks = 'by its marks where INBOX takes keywords (the service logs "marks" when it opens the mailbox)'
+    return f"noticed by its replies in Sent, and {marks}" if sent else f"[yellow]noticed only {marks}[/yellow]"
 
 
 def _judge_paths(console: Console, policy: Policy, seen: Sequence[Facts]) -> None:

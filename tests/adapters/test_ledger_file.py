@@ -16,8 +16,9 @@ import pytest
 
 from responder.adapters import ledger_file, ledger_schema
 from responder.adapters.ledger import SqliteLedger
+from responder.core.model import SendReply
 from responder.errors import ConfigurationError, PermanentError, TemporaryError
-from responder.ports import FolderMade
+from responder.ports import FolderMade, SeenReply
 from tests.adapters.ledger_build import (
     HOUR,
     NOW,
@@ -358,3 +359,26 @@ async def test_a_full_disk_is_a_temporary_error_and_passes(path: Path) -> None:
     await pages("100000")
     assert len(await ledger.record(state=state(101), waiting=(), decisions=decisions, now_at=NOW)) == 200
     await ledger.close()
+
+
+async def test_replies_of_the_first_version_are_known_by_their_ids(path: Path) -> None:
+    """After the step from version 1, a reply in Sent that an old ledger holds as planned is done, and no news."""
+    ledger = SqliteLedger.open(path)
+    one = entry("a")
+    (planned,) = await enter(ledger, decision(one, reply(one)))
+    await ledger.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX replies_by_id")
+        connection.execute("ALTER TABLE effects DROP COLUMN reply_id")
+        connection.execute("DROP TABLE seen_replies")
+        connection.execute("PRAGMA user_version = 1")
+    ledger = SqliteLedger.open(path)
+    sent = planned.effect
+    assert isinstance(sent, SendReply)
+    unknown = SeenReply(key="<other@x.example>", address="b@x.example", answers="", at=NOW)
+    await ledger.owner_wrote((), replies=[SeenReply(key=sent.message_id, address="", answers="", at=NOW), unknown])
+    assert await ledger.unfinished("main") == []
+    await ledger.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT key FROM seen_replies").fetchall() == [(unknown.key,)]
+        assert connection.execute("SELECT state FROM effects").fetchall() == [("done",)]

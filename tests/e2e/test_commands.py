@@ -141,6 +141,7 @@ async def test_check_and_dry_run_change_nothing(scene: Scene, tmp_path: Path) ->
         "logged in as",
         "your answers are read in Sent",
         "separator '/'",
+        "noticed by its replies in Sent, and by its marks",
         "Здравствуйте, Иван Петрович!",
     ):
         assert expected in checked.stdout
