@@ -496,7 +496,7 @@ class Engine:
         *,
         ripe: bool = False,
     ) -> list[Assessed]:
-        """Judge, and claim what is to be answered now; what another responder has taken is judged again: told.
+        """Judge, and claim what is to be answered or filed now; what another responder has taken is judged again: told.
 
         What vanished meanwhile is left out.
 
@@ -506,13 +506,12 @@ class Engine:
             now_at: the instant of the decision.
             ripe: their grace time is over, none of them waits any more.
         """
-        move = self.mailbox.profile.move
         claimed: set[int] = set()
         others: dict[int, str] = {}
         while True:
             assessed = await self._judge(observed, entries, now_at)
-            # Without MOVE a message is copied and then marked as deleted: two who do so would leave two copies.
-            about = [item for item in assessed if replies(item) or (item.verdict.file and not move)]
+            # Two who move one message at the same time can leave two copies, even with MOVE (seen with Dovecot).
+            about = [item for item in assessed if replies(item) or item.verdict.file]
             others |= self._taken_before(about, entries)
             settled = about if ripe else self._split(assessed, now_at)[1]
             due = [item for item in about if item in settled and item.message.key.uid not in claimed | others.keys()]
@@ -548,9 +547,9 @@ class Engine:
         return taken
 
     async def _claim(self, due: Sequence[Assessed]) -> dict[int, str]:
-        """Mark what is to be answered now; return those that another responder has, with its mark, and what vanished.
+        """Mark what is to be answered or filed now; return what another responder has, with its mark, and what vanished.
 
-        The ledger learns of what is to be answered first: after a crash a mark of ours is known to be of this ledger.
+        The ledger learns of the messages first: after a crash a mark of ours is known to be of this ledger.
         """
         if not due or not self.mailbox.profile.keywords:
             return {}

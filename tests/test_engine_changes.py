@@ -400,10 +400,9 @@ async def test_who_steps_back_takes_its_mark_away(world: World) -> None:
     assert world.mailbox.calls["claim"] == 1
 
 
-async def test_without_move_only_one_files_what_neither_answers(world: World) -> None:
-    """Two who copy one message would leave two copies: there what is only to be filed is claimed as well."""
+async def test_only_one_files_what_neither_answers(world: World) -> None:
+    """Two who move one message at once could leave two copies: what is only to be filed is claimed as well."""
     world.rules.policy = policy(replies=replies(grace=timedelta(0), copy="none", mode="off"))
-    world.server.move = False
     world.server.deliver(letter("ivan@vostok.example"), world.clock.at, flags=[FOREIGN])
     world.arrive("kolya@vostok.example")
     await pass_(world)

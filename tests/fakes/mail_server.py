@@ -50,7 +50,6 @@ class FakeServer:
         folders: by name, "/" between levels.
         sent: the name of the Sent folder; None: there is none.
         idle: tells a waiting session of new mail.
-        move: offers MOVE (what is moved is moved all the same).
         keywords: INBOX takes keywords.
         full: nothing can be appended.
         login_refused: the password is wrong.
@@ -62,7 +61,6 @@ class FakeServer:
 
     sent: str | None = "Sent"
     idle: bool = True
-    move: bool = True
     keywords: bool = True
     full: bool = False
     login_refused: bool = False

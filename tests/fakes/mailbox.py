@@ -82,7 +82,7 @@ class FakeMailbox:
             separator="/",
             prefix="",
             idle=self.server.idle,
-            move=self.server.move,
+            move=True,
             uidplus=True,
             special_use=True,
             keywords=self.server.keywords,
