@@ -547,7 +547,7 @@ class Engine:
         return taken
 
     async def _claim(self, due: Sequence[Assessed]) -> dict[int, str]:
-        """Mark what is to be answered or filed now; return what another responder has, with its mark, and what vanished.
+        """Mark what is to be answered or filed now; return what another has, with its mark, and what vanished.
 
         The ledger learns of the messages first: after a crash a mark of ours is known to be of this ledger.
         """
