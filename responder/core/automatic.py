@@ -142,7 +142,8 @@ def _sign_of_type(media: str, parameters: Mapping[str, str]) -> str:
 
 def _sign_in_return_path(fields: Fields) -> str:
     for raw in fields.all("return-path"):
-        if not raw.strip(b"<> \t"):
+        # What stands behind "<>" is a line of the message's own that the server's field took in as its continuation.
+        if not raw.strip(b"<> \t") or raw.startswith(b"<>"):
             return "Return-Path: <>"
     return ""
 
