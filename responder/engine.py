@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from responder import reading
 from responder.carry import MOST_TRIES, Carrier
 from responder.core import facts as facts_room
 from responder.core import hours
@@ -214,7 +215,7 @@ class Engine:
             now_at: the instant of the decision.
             fresh: judge as if the ledger held no verdict on them (for ``explain``).
         """
-        observed = await self._read_bodies(self._read_headers(messages), entries, fresh=fresh)
+        observed = await self._read_bodies(await self._read_headers(messages), entries, fresh=fresh)
         return await self._judge(observed, entries, now_at, fresh=fresh)
 
     async def _judge(
@@ -275,10 +276,9 @@ class Engine:
             plan = make_plan(case, verdict, policy, self._identity)
         return Assessed(message=message, entry=entry, facts=case.facts, case=case, verdict=verdict, plan=plan)
 
-    def _read_headers(self, messages: Iterable[Message]) -> list[tuple[Message, Facts]]:
+    async def _read_headers(self, messages: Sequence[Message]) -> list[tuple[Message, Facts]]:
         """Read what the headers say."""
-        policy, identity = self.rules.policy, self._identity
-        return [(message, facts_room.observe(message, policy, identity)) for message in messages]
+        return await reading.read_headers(messages, self.rules.policy, self._identity)
 
     async def _read_bodies(
         self, first: list[tuple[Message, Facts]], entries: Mapping[str, LedgerEntry], *, fresh: bool
@@ -295,15 +295,7 @@ class Engine:
         if not wanted:
             return first
         bodies = await self.mailbox.bodies(wanted, octets=BODY_OCTETS)
-        result: list[tuple[Message, Facts]] = []
-        for message, facts in first:
-            body = bodies.get(message.key.uid)
-            if body is None:
-                result.append((message, facts))
-            else:
-                whole = replace(message, body=body)
-                result.append((whole, facts_room.observe_body(whole, facts, policy, self._identity)))
-        return result
+        return await reading.read_bodies(first, bodies, policy, self._identity)
 
     # ------------------------------------------------------------------------------------- new mail
 
@@ -351,7 +343,7 @@ class Engine:
 
     async def _take_in(self, uids: Sequence[int], *, cursor: int) -> None:
         """Enter a chunk of new mail; decide what need not wait, and carry it out."""
-        first = self._read_headers(await self.mailbox.fetch(uids))
+        first = await self._read_headers(await self.mailbox.fetch(uids))
         if held := await self._there(set(uids).difference(message.key.uid for message, _ in first)):
             raise TemporaryError(
                 f"mailbox {self.mailbox.name}: the server lists messages that it does not show: {held}"
@@ -459,7 +451,7 @@ class Engine:
     async def _decide_waiting(self, entries: Sequence[LedgerEntry]) -> None:
         messages = await self.mailbox.fetch([entry.key.uid for entry in entries])
         by_print = {entry.fingerprint: entry for entry in entries}
-        first = [one for one in self._read_headers(messages) if one[1].fingerprint in by_print]
+        first = [one for one in await self._read_headers(messages) if one[1].fingerprint in by_print]
         shown = {message.key.uid for message in messages}
         if held := await self._there({entry.key.uid for entry in entries} - shown):
             raise TemporaryError(
@@ -537,8 +529,10 @@ class Engine:
         self._sent_read = time.monotonic()
         ours: set[str] = set()
         wrote: list[OwnerMessage] = []
-        for header in headers:
-            sent = facts_room.read_sent(header.header)
+        read = await reading.read_sent([header.header for header in headers])
+        for header, sent in zip(headers, read, strict=True):
+            if sent is None:
+                continue
             if sent.automatic:
                 ours.add(sent.message_id)
                 continue
