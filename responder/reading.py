@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Seconds of CPU for one message. The worst that is known costs a tenth of a second (64 KB of hostile header), a
-#: letter a third of a millisecond; a small computer may be ten times as slow.
+#: Seconds of CPU for one message. The worst that is known costs some hundredths of a second (64 KB of hostile header),
+#: a letter a third of a millisecond; a small computer may be ten times as slow.
 BUDGET = 3.0
 #: After the first signal: where it was caught on its way (in a callback, in a finalizer), the next one comes.
 _AGAIN = 0.05

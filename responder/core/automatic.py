@@ -144,7 +144,7 @@ def _sign_in_return_path(fields: Fields) -> str:
     for raw in fields.all("return-path"):
         # What stands behind "<>" is a line of the message's own that the server's field took in as its continuation.
         if not raw.strip(b"<> \t") or raw.startswith(b"<>"):
-            return "Return-Path: <>"
+            return _quoted("Return-Path", raw.decode("latin-1"))
     return ""
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NIGHT = at("2026-11-27 20:00")
 
 SHORT = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
-LONG = settings(max_examples=8_000, suppress_health_check=[HealthCheck.too_slow])
+LONG = settings(max_examples=3_000, suppress_health_check=[HealthCheck.too_slow])
 
 
 # ------------------------------------------------------------------------------------- nothing raises
