@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from responder import reading
 from responder.carry import MOST_TRIES, Carrier
 from responder.claims import contend
 from responder.core import clocks, hours
@@ -34,21 +35,21 @@ from responder.entries import (
     make_entry,
     make_question,
     owner_message,
+    read_evidence,
     replies,
-    seen_reply,
     taken_reply,
     unjudged,
     unseen,
 )
 from responder.errors import ClockError, TemporaryError
-from responder.ports import Decision, LedgerEntry, MailboxState, OwnerMessage
+from responder.ports import Decision, LedgerEntry, MailboxState
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from responder.core.model import Body, Effect, Message, Policy, SendReply
-    from responder.ports import Clock, InboxState, Ledger, Mailbox, Outbox, SeenReply, StoredEffect
+    from responder.ports import Clock, InboxState, Ledger, Mailbox, Outbox, StoredEffect
 
 #: Header fetches of some hundreds cost the fewest round trips without memory (measured: 500 is the knee).
 CHUNK = 500
@@ -207,8 +208,8 @@ class Engine:
         except ClockError:
             now_at = self._clock.now()
             _, uids = await self.mailbox.scan(max(inbox.uidnext - WITNESSES, 1))
-            headers = self._read_headers(await self.mailbox.fetch(uids[-WITNESSES:])) if uids else ()
-            if not any(clocks.bears_witness(one.internal_at, facts.dated_at, now_at) for one, facts in headers):
+            newest = await self._read_headers(await self.mailbox.fetch(uids[-WITNESSES:])) if uids else []
+            if not any(clocks.bears_witness(one.internal_at, facts.dated_at, now_at) for one, facts in newest):
                 raise
             log.warning("the clock is believed again: new mail bears the same time", mailbox=self.mailbox.name)
             await self._ledger.rewind(now_at)
@@ -251,7 +252,7 @@ class Engine:
                     if entry is not None:
                         places.setdefault(mark, message.key)
                     elif message.internal_at is None or message.internal_at >= old.started_at:
-                        strange.append(self._left_alone(message, now_at))
+                        strange.append(await self._left_alone(message, now_at))
         except TemporaryError:
             self._renumbering_stumbled += 1  # a message that the server cannot show must not stop the mailbox for ever
             raise
@@ -275,9 +276,9 @@ class Engine:
         known = await self._ledger.known([mark for _, mark in found])
         return [(message, mark, known.get(mark)) for message, mark in found]
 
-    def _left_alone(self, message: Message, now_at: datetime) -> Decision:
+    async def _left_alone(self, message: Message, now_at: datetime) -> Decision:
         """Return the decision for a message of which nobody can say whether it is new."""
-        facts = facts_room.observe(message, self.rules.policy, self._identity)
+        ((_, facts),) = await self._read_headers([message])
         entry = make_entry(message, facts, None, now_at)
         return unjudged(entry, Reason.BEFORE_START, "it lay here when INBOX was numbered anew: not known to be new")
 
@@ -299,7 +300,7 @@ class Engine:
             now_at: the instant of the decision.
             fresh: judge as if the ledger held no verdict on them (for ``explain``).
         """
-        observed = await self._read_bodies(self._read_headers(messages), entries, fresh=fresh)
+        observed = await self._read_bodies(await self._read_headers(messages), entries, fresh=fresh)
         return await self._judge(observed, entries, now_at, fresh=fresh)
 
     async def _judge(
@@ -360,10 +361,9 @@ class Engine:
             plan = make_plan(case, verdict, policy, self._identity)
         return Assessed(message=message, entry=entry, facts=case.facts, case=case, verdict=verdict, plan=plan)
 
-    def _read_headers(self, messages: Iterable[Message]) -> list[tuple[Message, Facts]]:
+    async def _read_headers(self, messages: Sequence[Message]) -> list[tuple[Message, Facts]]:
         """Read what the headers say."""
-        policy, identity = self.rules.policy, self._identity
-        return [(message, facts_room.observe(message, policy, identity)) for message in messages]
+        return await reading.read_headers(messages, self.rules.policy, self._identity)
 
     async def _read_bodies(
         self, first: list[tuple[Message, Facts]], entries: Mapping[str, LedgerEntry], *, fresh: bool
@@ -386,15 +386,7 @@ class Engine:
             bodies.update(await self.mailbox.bodies(letters, octets=BODY_OCTETS))
         for start in range(0, len(reports), REPORTS):
             bodies.update(await self.mailbox.bodies(reports[start : start + REPORTS], octets=REPORT_OCTETS))
-        result: list[tuple[Message, Facts]] = []
-        for message, facts in first:
-            body = bodies.get(message.key.uid)
-            if body is None:
-                result.append((message, facts))
-            else:
-                whole = replace(message, body=body)
-                result.append((whole, facts_room.observe_body(whole, facts, policy, self._identity)))
-        return result
+        return await reading.read_bodies(first, bodies, policy, self._identity)
 
     # ------------------------------------------------------------------------------------- new mail
 
@@ -442,7 +434,7 @@ class Engine:
 
     async def _take_in(self, uids: Sequence[int], *, cursor: int) -> None:
         """Enter a chunk of new mail; decide what need not wait, and carry it out."""
-        first = self._read_headers(await self.mailbox.fetch(uids))
+        first = await self._read_headers(await self.mailbox.fetch(uids))
         if held := await self._there(set(uids).difference(message.key.uid for message, _ in first)):
             raise TemporaryError(
                 f"mailbox {self.mailbox.name}: the server lists messages that it does not show: {held}"
@@ -643,7 +635,7 @@ class Engine:
         fetched = await self.mailbox.fetch([entry.key.uid for entry in entries])
         messages = [message for message in fetched if not is_deleted(message)]
         by_print = {entry.fingerprint: entry for entry in entries}
-        first = [one for one in self._read_headers(messages) if one[1].fingerprint in by_print]
+        first = [one for one in await self._read_headers(messages) if one[1].fingerprint in by_print]
         shown = {message.key.uid for message in messages}
         if held := await self._there({entry.key.uid for entry in entries} - shown):
             raise TemporaryError(
@@ -723,27 +715,11 @@ class Engine:
             raise
         self._sent_stumbled = 0
         self._sent_read = time.monotonic()
-        ours: set[str] = set()
-        wrote: list[OwnerMessage] = []
-        seen: list[SeenReply] = []
-        for header in headers:
-            sent = facts_room.read_sent(header.header)
-            if sent.automatic:
-                ours.update({sent.message_id, sent.reply_id} - {""})
-                if (reply := seen_reply(sent, header.internal_at)) is not None:
-                    seen.append(reply)
-                continue
-            at = header.internal_at or sent.dated_at
-            if at is not None:
-                wrote.append(
-                    OwnerMessage(
-                        message_id=sent.message_id, refers_to=sent.refers_to, recipients=sent.recipients, at=at
-                    )
-                )
+        evidence = read_evidence(headers, await reading.read_sent([header.header for header in headers]))
         if cursor != state.sent:
             self._state = replace(state, sent=cursor)
-            await self._ledger.owner_wrote(wrote, self._state, seen)
-        return frozenset(ours)
+            await self._ledger.owner_wrote(evidence.wrote, self._state, evidence.replies)
+        return evidence.ours
 
     def _evidence_since(self) -> datetime:
         """Return from when on replies in Sent can bear on mail of now: the longest closed period that lasts, or a day.

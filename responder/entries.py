@@ -15,11 +15,12 @@ from responder.core.model import Facts, Reason, ReplyKind, Step, Verdict
 from responder.ports import Decision, HistoryQuestion, LedgerEntry, MailboxState, OwnerMessage, SeenReply
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from responder.core.facts import SentFacts
     from responder.core.model import Case, Message, MessageKey, Plan, Policy
-    from responder.ports import InboxState
+    from responder.ports import InboxState, SentHeader
 
 #: An INTERNALDATE before it is no date: the protocol is not so old.
 OLDEST_MAIL = 1988
@@ -116,6 +117,41 @@ def seen_reply(sent: SentFacts, internal_at: datetime | None) -> SeenReply | Non
         answers=sent.refers_to[0] if sent.refers_to else "",
         at=at,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a stretch of Sent tells.
+
+    Attributes:
+        wrote: what the owner wrote by hand.
+        replies: whom a responder has answered.
+        ours: the ids of responders' replies.
+    """
+
+    wrote: tuple[OwnerMessage, ...]
+    replies: tuple[SeenReply, ...]
+    ours: frozenset[str]
+
+
+def read_evidence(headers: Iterable[SentHeader], facts: Iterable[SentFacts | None]) -> Evidence:
+    """Sort what Sent holds; a message without facts could not be read and is no evidence."""
+    ours: set[str] = set()
+    wrote: list[OwnerMessage] = []
+    seen: list[SeenReply] = []
+    for header, sent in zip(headers, facts, strict=True):
+        if sent is None:
+            continue
+        at = header.internal_at or sent.dated_at
+        if sent.automatic:
+            ours.update({sent.message_id, sent.reply_id} - {""})
+            if (reply := seen_reply(sent, header.internal_at)) is not None:
+                seen.append(reply)
+        elif at is not None:
+            wrote.append(
+                OwnerMessage(message_id=sent.message_id, refers_to=sent.refers_to, recipients=sent.recipients, at=at)
+            )
+    return Evidence(wrote=tuple(wrote), replies=tuple(seen), ours=frozenset(ours))
 
 
 def taken_reply(item: Assessed, mark: str) -> SeenReply:

@@ -469,8 +469,10 @@ class Ledger(Protocol):
         """Open the breaker until then; False if it was open already."""
         ...
 
-    async def decided(self, *, message_id: str = "", address: str = "", last: int = 1) -> Sequence[DecidedRow]:
-        """Return decided messages, newest first, by Message-ID or sender's address, or just the last ones."""
+    async def decided(
+        self, *, message_id: str = "", address: str = "", reason: str = "", last: int = 1
+    ) -> Sequence[DecidedRow]:
+        """Return decided messages, newest first, by Message-ID, sender's address or reason, or just the last ones."""
         ...
 
     async def in_doubt(self, limit: int = 20) -> Sequence[StoredEffect]:

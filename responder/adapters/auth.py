@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import stat
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,17 @@ def read_secret(ref: SecretRef, *, config_directory: Path, environ: Mapping[str,
         case "inline":
             return _checked(value, "in the configuration")
     return _checked(found, f'{ref.kind} = "{value}"')
+
+
+def without_secret(words: str, username: str, secret: str) -> str:
+    """Return a server's words without the secret, as it is or as a login sends it: some repeat what they were told.
+
+    Do it before the words are shortened: half a secret would not be found.
+    """
+    plain = (b64encode(text.encode()).decode() for text in (f"\0{username}\0{secret}", secret))
+    for each in (*plain, secret):
+        words = words.replace(each, "…") if each else words
+    return words
 
 
 def _checked(secret: str, where: str) -> str:

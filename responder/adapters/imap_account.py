@@ -6,6 +6,7 @@ Promises the rooms of the mailbox that nothing of the library's, the sockets' or
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -19,6 +20,13 @@ from responder.errors import ResponderError, TemporaryError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
+
+
+# The library repeats the line that it did not expect. Out of step, that may be a line of a letter.
+_OUT_OF_STEP = re.compile(
+    r"(unexpected (?:tagged )?response|unterminated line|No literal corresponds to|Tuple incomplete).*",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +66,7 @@ def translated(account: Account, doing: str) -> Generator[None]:
     except TimeoutError as error:
         raise TemporaryError(f"{account}: {doing}: no answer in time") from error
     except (IMAPClientError, OSError, EOFError, ValueError, LookupError) as error:
-        words = readable(str(error)) or type(error).__name__
+        words = readable(_OUT_OF_STEP.sub(r"\1", str(error))) or type(error).__name__
         if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
             words = 'this port does not begin with TLS: use port 993, or security = "starttls"'
         elif words == "socket error: EOF":  # the library's words where there is not even a greeting

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from imapclient.imap_utf7 import decode as decode_utf7
 from imapclient.imap_utf7 import encode as encode_utf7
 
-from responder.core.header import message_ids, split_fields
+from responder.core.header import clean, message_ids, split_fields
 from responder.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _ITEM = re.compile(
     rb"|FLAGS \(([^()]*)\)"
     rb'|INTERNALDATE "([^"]*)"'
     rb"|RFC822\.SIZE (\d+)"
-    rb'|BODY\[[^\]]*\](?:<\d+>)? (?:(\{\d+\})|"((?:[^"\\]|\\.)*)"|(NIL)))',
+    rb'|BODY\[[^\[\]]*+\](?:<\d+>)? (?:(\{\d+\})|"((?:[^"\\]|\\.)*+)"|(NIL)))',
     re.IGNORECASE | re.DOTALL,
 )
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
@@ -296,8 +296,8 @@ def status(records: Sequence[Record]) -> dict[str, int]:
 
 
 def readable(text: str) -> str:
-    """Return a server's words for a person: one line, no control characters, not endless."""
-    return CONTROL.sub(" ", text).strip()[:LONGEST_TEXT]
+    """Return a server's words for a person: one line, no control or bidi characters, not endless."""
+    return clean(CONTROL.sub(" ", text), LONGEST_TEXT)
 
 
 def asked_to_wait(text: str) -> float | None:

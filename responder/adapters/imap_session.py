@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from responder.adapters.alarm import readable_within
+from responder.adapters.auth import without_secret
 from responder.adapters.imap_answers import (
+    CONTROL,
     Answer,
     asked_to_wait,
     fetched,
@@ -147,7 +149,8 @@ class ImapSession:
             else:
                 self._client.login(quoted(account.username), password)
         except LoginError as error:
-            cause, words = error.__context__, readable(str(error))
+            cause = error.__context__
+            words = readable(without_secret(str(error), account.username, password))
             if isinstance(cause, IMAPClientAbortError):  # the connection broke: imapclient calls that a refusal too
                 raise cause from None
             if _PASSING.search(words):
@@ -169,6 +172,9 @@ class ImapSession:
         return self._finish(name, self._send(name, *words, literal=literal))
 
     def _send(self, name: str, *words: str, literal: bytes | None = None) -> bytes:
+        """Send a command; the last gate before the wire, behind those that every name has passed already."""
+        if any(CONTROL.search(word) for word in words):
+            raise ValueError(f"{name}: a control character stands in its arguments; it was not sent")
         imap = self._imap
         self._counters["commands"] += 1
         self._lines = 0

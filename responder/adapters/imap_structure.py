@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from responder.adapters.imap_answers import Record
 
 _CUT_NAME = 1_000  # octets of a parameter; honest file names have at most 255
+# Opens, closes, quoted, literal, atom. A quote that nobody closed runs to the end: looked at once, not from each of
+# its escaped quotes again.
 _TOKEN = re.compile(
-    rb'(\()|(\))|"((?:[^"\\]|\\.)*)"|(\{\d+\}$)|([^\s()"]+)',  # opens, closes, quoted, literal, atom
+    rb'(\()|(\))|"((?:[^"\\]|\\.)*+)\\?(?:"|\Z)|(\{\d+\}$)|([^\s()"]++)',
     re.DOTALL,
 )
 
@@ -65,11 +67,21 @@ def _nested(group: Sequence[Record]) -> tuple[Any, ...]:
 
 
 def _leaves(structure: tuple[Any, ...]) -> Iterator[Part]:
-    """Yield the leaves, in order; an attached message is a leaf. Source: RFC 3501 section 7.4.2."""
-    if isinstance(structure[0], tuple):
-        for part in itertools.takewhile(lambda each: isinstance(each, tuple), structure):
-            yield from _leaves(part)
-        return
+    """Yield the leaves, in order; an attached message is a leaf. Source: RFC 3501 section 7.4.2.
+
+    The nesting is walked, not recursed into: a sender chooses how deep it is.
+    """
+    waiting = [structure]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node[0], tuple):
+            parts = list(itertools.takewhile(lambda each: isinstance(each, tuple), node))
+            waiting.extend(reversed(parts))
+        else:
+            yield _leaf(node)
+
+
+def _leaf(structure: tuple[Any, ...]) -> Part:
     media = f"{_text(structure[0])}/{_text(structure[1])}".lower()
     parameters = _parameters(structure[2])
     extension = 8 if not media.startswith("text/") else 9
@@ -80,7 +92,7 @@ def _leaves(structure: tuple[Any, ...]) -> Iterator[Part]:
     if found:
         disposition = _text(found[0]).lower()
         filename = _parameters(found[1]).get("filename", "")
-    yield Part(
+    return Part(
         media=media,
         disposition=disposition if disposition in ("", "inline") else "attachment",  # RFC 2183 section 2.8
         filename=filename or parameters.get("name", ""),

@@ -179,10 +179,14 @@ class SqliteLedger:
 
         await self._write(work)
 
-    async def decided(self, *, message_id: str = "", address: str = "", last: int = 1) -> Sequence[DecidedRow]:
-        """Return at most ``last`` decided messages, newest first, by Message-ID and sender's address if given."""
+    async def decided(
+        self, *, message_id: str = "", address: str = "", reason: str = "", last: int = 1
+    ) -> Sequence[DecidedRow]:
+        """Return at most ``last`` decided messages, newest first, by Message-ID, sender's address, reason if given."""
         return await self._read(
-            lambda connection: ledger_views.decided(connection, message_id=message_id, address=address, last=last)
+            lambda connection: ledger_views.decided(
+                connection, message_id=message_id, address=address, reason=reason, last=last
+            )
         )
 
     async def prune(self, before_at: datetime) -> int:

@@ -97,11 +97,14 @@ def in_doubt(connection: sqlite3.Connection, limit: int) -> list[StoredEffect]:
     )
 
 
-def decided(connection: sqlite3.Connection, *, message_id: str, address: str, last: int) -> list[DecidedRow]:
+def decided(
+    connection: sqlite3.Connection, *, message_id: str, address: str, reason: str, last: int
+) -> list[DecidedRow]:
     """Return decided messages, newest first; "" asks for any."""
     where = "reason IS NOT NULL"
     where += " AND message_id = :message_id" if message_id else ""
     where += " AND address = :address" if address else ""
+    where += " AND reason = :reason" if reason else ""
     rows = connection.execute(
         f"""SELECT {_ENTRY}, reply, due_at, topic, window, folder, decided_at, trail, steps,
                 (SELECT octets FROM effects JOIN payloads ON effect = effects.id
@@ -109,7 +112,7 @@ def decided(connection: sqlite3.Connection, *, message_id: str, address: str, la
                     ORDER BY effects.id DESC LIMIT 1)
             FROM messages WHERE {where}
             ORDER BY decided_at DESC, arrived_at DESC, id DESC LIMIT :last""",  # noqa: S608 - constants
-        {"message_id": message_id, "address": address, "last": last},
+        {"message_id": message_id, "address": address, "reason": reason, "last": last},
     )
     return [_decided(row) for row in rows]
 

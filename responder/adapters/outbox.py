@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import aiosmtplib
 from aiosmtplib.protocol import PERIOD_REGEX, normalize_message_line_endings
 
+from responder.adapters.auth import without_secret
 from responder.adapters.smtp_words import meaning, plain, reason, smtp_address
 from responder.core.model import Outcome
 from responder.errors import ConfigurationError, PermanentError, TemporaryError
@@ -384,6 +385,7 @@ class SmtpOutbox:
             try:
                 await way(self._username, password)
             except aiosmtplib.SMTPAuthenticationError as error:
+                error.message = without_secret(error.message, self._username, password)
                 if error.code == 504 and way is not offered[-1]:  # noqa: PLR2004 - offered, yet not implemented
                     continue
                 if error.code // 100 != 5:  # noqa: PLR2004 - "try later" is not a wrong password

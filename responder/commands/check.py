@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from responder.adapters.clock import SystemClock
-from responder.commands import place
+from responder.commands import place, versions
 from responder.commands.pictures import client_picture, week_picture
 from responder.commands.sample import sample_reply
 from responder.commands.when import say_short, say_when
@@ -48,7 +48,7 @@ def check(config_path: Path | None, *, offline: bool) -> int:
         console.print(f"read {file}: no errors")
     for warning in here.loaded.warnings:
         console.print(f"[yellow]warning[/yellow] {escape(str(warning))}", soft_wrap=True)
-    console.print(f"time zones: tzdata {_tz_version()}; holidays {version('holidays')}")
+    _show_versions(console, now_at)
     console.print()
     _show_rules(console, policy, now_at)
     _show_samples(console, policy, now_at)
@@ -58,17 +58,12 @@ def check(config_path: Path | None, *, offline: bool) -> int:
     return asyncio.run(_ask_servers(console, here))
 
 
-def _tz_version() -> str:
-    """Return the version of the time zone data in use: the system's files come first."""
-    import zoneinfo  # noqa: PLC0415
-
-    for folder in zoneinfo.TZPATH:
-        try:
-            with open(os.path.join(folder, "tzdata.zi"), encoding="ascii") as file:  # noqa: PTH118, PTH123
-                return file.readline().removeprefix("# version").strip() + " (the system's)"
-        except OSError:
-            continue
-    return version("tzdata") + " (the package's)"
+def _show_versions(console: Console, now_at: datetime) -> None:
+    tz_version, whose = versions.tz_in_use()
+    console.print(", ".join(versions.in_use()), soft_wrap=True)
+    console.print(f"time zones: tzdata {tz_version} ({whose}); holidays {version('holidays')}")
+    for warning in versions.warnings(now_at.year, tz_version=tz_version):
+        console.print(f"[yellow]warning[/yellow] {escape(warning)}", soft_wrap=True)
 
 
 def _show_rules(console: Console, policy: Policy, now_at: datetime) -> None:

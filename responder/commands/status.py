@@ -22,6 +22,7 @@ from responder.adapters.ledger import SqliteLedger
 from responder.commands import place
 from responder.commands.when import say_short, say_span, say_when
 from responder.core import hours
+from responder.core.model import Reason
 from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -30,13 +31,15 @@ if TYPE_CHECKING:
 
     from responder.config import Loaded
     from responder.core.model import Policy
-    from responder.ports import PromiseRow, StoredEffect, Summary
+    from responder.ports import DecidedRow, PromiseRow, StoredEffect, Summary
 
 #: A mailbox that was not looked at for so long is in trouble, whatever its poll: the longest delay between two tries
 #: is fifteen minutes.
 _STALE = timedelta(minutes=16)
 #: So long after its mark was last met, another responder counts as still at work.
 _SECOND_SHOWN = timedelta(days=1)
+#: So many of the messages that could not be read are named; the count tells of the others.
+_UNREADABLE = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,7 @@ class Report:
     summary: Summary
     promises: Sequence[PromiseRow]
     in_doubt: Sequence[StoredEffect]
+    unreadable: Sequence[DecidedRow]
     troubles: Sequence[str]
 
 
@@ -92,6 +96,7 @@ async def _gather(path: Path, loaded: Loaded | None, problems: Sequence[str], no
             summary=summary,
             promises=await ledger.promises(),
             in_doubt=await ledger.in_doubt(),
+            unreadable=await ledger.decided(reason=Reason.UNREADABLE, last=_UNREADABLE),
             troubles=troubles,
         )
     finally:
@@ -176,6 +181,10 @@ def _as_json(report: Report, now_at: datetime) -> dict[str, object]:
         "troubles": list(report.troubles),
         "notes": dict(report.notes),
         **{key: _plain(value) for key, value in asdict(report.summary).items()},
+        "unreadable": [
+            {"mailbox": row.entry.key.mailbox, "arrived_at": row.entry.arrived_at.isoformat(), "why": _why(row)}
+            for row in report.unreadable
+        ],
         "promises": [
             {
                 "client": row.client,
@@ -236,11 +245,31 @@ def _show(console: Console, report: Report, now_at: datetime) -> None:
                 "late" if row.due_at < now_at else "",
             )
         console.print(table)
+    _show_unreadable(console, report, zone)
     for stored in report.in_doubt:
         address = getattr(stored.effect, "address", "")
         console.print(f"in doubt: the reply to {address}; look into Sent, or ask the client")
     for trouble in report.troubles:
         console.print(f"[yellow]needs you:[/yellow] {escape(trouble)}", soft_wrap=True)
+
+
+def _show_unreadable(console: Console, report: Report, zone: ZoneInfo) -> None:
+    """Name the messages that nobody was answered for because they could not be read; never by their subject."""
+    count = report.summary.by_reason.get(Reason.UNREADABLE, 0)
+    if not count:
+        return
+    console.print(
+        f"{count} messages of the last 7 days could not be read: they lie in INBOX, unanswered; look at them yourself:"
+    )
+    for row in report.unreadable[:count]:
+        arrived = say_short(row.entry.arrived_at, zone)
+        console.print(f"  {row.entry.key.mailbox}, {arrived}: {escape(_why(row))}", soft_wrap=True)
+
+
+def _why(row: DecidedRow) -> str:
+    """Return what the rule said that made it unreadable."""
+    said = [str(step["detail"]) for step in row.trail if step["rule"] == Reason.UNREADABLE and step["held"]]
+    return said[-1] if said else "no reason was kept"
 
 
 def _show_mailboxes(console: Console, notes: Mapping[str, str], zone: ZoneInfo) -> None:

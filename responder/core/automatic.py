@@ -31,6 +31,7 @@ _LIST_FIELDS = (
     "List-Archive",
 )
 _PRECEDENCE_FIELDS = ("Precedence", "X-Precedence")
+
 # Fields that only robots, lists and loop guards write. Feedback-ID is not among them: senders' services add it to
 # letters that persons write too.
 _ROBOT_FIELDS = (
@@ -47,6 +48,8 @@ _ROBOT_FIELDS = (
     "X-Mailman-Version",
     "X-Responder-Id",  # another responder's
 )
+#: What looks like an address in a value that is none; linear, because no class holds what the next part begins with.
+_LIKE_ADDRESS = re.compile(r"[^\s<>@,;:\"()]{1,64}@[^\s<>@,;:\"()]{1,255}")
 # A part's Content-Type in the raw beginning of a body, with its folded lines.
 _RAW_TYPE = re.compile(rb"(?im)^content-type:((?:[^\r\n]{0,200}(?:\r?\n[ \t])?){1,6})")
 _SPAM_FIELDS = ("X-Spam-Flag", "X-Spam")
@@ -151,8 +154,9 @@ def _sign_of_type(media: str, parameters: Mapping[str, str]) -> str:
 
 def _sign_in_return_path(fields: Fields) -> str:
     for raw in fields.all("return-path"):
-        if not raw.strip(b"<> \t"):
-            return "Return-Path: <>"
+        # What stands behind "<>" is a line of the message's own that the server's field took in as its continuation.
+        if not raw.strip(b"<> \t") or raw.startswith(b"<>"):
+            return _quoted("Return-Path", raw.decode("latin-1"))
     return ""
 
 
@@ -219,7 +223,11 @@ def _sign_in_address(fields: Fields) -> str:
             value = raw.decode("latin-1")
             if "mailer-daemon" in value.lower():  # often without a domain: no address at all
                 return _quoted(name, value)
-            for address in read_mailboxes(value).addresses:
+            read = read_mailboxes(value)
+            addresses = read.addresses
+            if read.broken or not all(addresses):  # what cannot be read must not hide a robot
+                addresses += tuple(_LIKE_ADDRESS.findall(value.lower()))
+            for address in addresses:
                 if is_robot(address):
                     return f"{name}: {address}"
     return ""

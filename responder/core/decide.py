@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from responder.core import clocks, hours, promise
+from responder.core.address import normal_domain
 from responder.core.model import Case, Dmarc, Due, Placement, Policy, Reason, ReplyKind, Span, Step, Verdict
 
 if TYPE_CHECKING:
@@ -114,7 +115,11 @@ def _automatic(s: Sight) -> Answer:
 
 
 def _unreadable(s: Sight) -> Answer:
-    return bool(s.case.facts.unreadable), s.case.facts.unreadable or "one readable sender"
+    facts = s.case.facts
+    if not facts.unreadable:
+        return False, "one readable sender"
+    domain = normal_domain((facts.return_path or "").rpartition("@")[2])  # all that is known of who sent it
+    return True, f"{facts.unreadable}; its Return-Path is at {domain}" if domain else facts.unreadable
 
 
 def _stranger(s: Sight) -> Answer:

@@ -289,7 +289,7 @@ def _sender(fields: Fields) -> tuple[str, str]:
 
 
 def _return_path(fields: Fields) -> str | None:
-    values = [value.strip(b"<> \t") for value in fields.all("return-path")]
+    values = [b"" if value.startswith(b"<>") else value.strip(b"<> \t") for value in fields.all("return-path")]
     if not values:
         return None
     return clean(values[0].decode("utf-8", "replace"), _MOST_PATH) if all(values) else ""

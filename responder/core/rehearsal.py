@@ -95,6 +95,7 @@ def _check_keys(policy: Policy) -> Iterator[TemplateFault]:
 def _check_texts(policy: Policy) -> Iterator[TemplateFault]:
     samples = list(_samples(policy))
     tried: set[tuple[str, ZoneInfo]] = set()
+    faulty: set[str] = set()  # one fault of each is enough, and a bad text is not read again for every client
     for sample in samples:
         # A template cannot tell two clients of one language and clock apart but by their values.
         alike = (sample.language, sample.zone)
@@ -102,7 +103,8 @@ def _check_texts(policy: Policy) -> Iterator[TemplateFault]:
         tried.add(alike)
         for key in ("full", "short"):
             path = f"templates.{sample.language}.{key}"
-            if text := _try_reply(policy, sample, key, cases):
+            if path not in faulty and (text := _try_reply(policy, sample, key, cases)):
+                faulty.add(path)
                 yield TemplateFault(path=path, text=text)
     for language in sorted({sample.language for sample in samples}):
         if text := _try_stranger(policy, language):

@@ -37,8 +37,17 @@ TEMPLATE_VARIABLES = {
 
 # A reply fits a phone screen; what is longer than this is a mistake, or a message that hurts its reader.
 TEXT_LIMIT = 8_000
+# A letter is a page of text; the longest that is built in has two thousand characters.
+SOURCE_LIMIT = 20_000
 # Two loops, one in the other, already print every channel for every channel.
 _LOOP_DEPTH = 2
+# An owner has three or four channels. Steps are the nodes that a rendering passes, each as often as its loops turn.
+_LOOP_TURNS = 20
+_STEP_LIMIT = 20_000
+# The built-in texts nest three deep; Python itself gives up at a hundred.
+_NESTING_LIMIT = 40
+# The only variables that hold several things.
+_LISTS = frozenset({"channels"})
 # A long separator, joined into a text again and again, would grow it without bound.
 _SEPARATOR_LIMIT = 20
 
@@ -91,12 +100,17 @@ class Compiled:
 
         Raises ConfigurationError when the template cannot be rendered or its text is too long.
         """
+        pieces: list[str] = []
+        length = 0
         try:
-            text = self.template.render(values)
+            for piece in self.template.generate(values):
+                pieces.append(piece)
+                length += len(piece)
+                if length > TEXT_LIMIT:
+                    raise ConfigurationError(f"its text is longer than the {TEXT_LIMIT:,} characters that are allowed")
         except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError) as error:
             raise ConfigurationError(f"it cannot be rendered: {error}") from error
-        if len(text) > TEXT_LIMIT:
-            raise ConfigurationError(f"its text has {len(text):,} characters; allowed are {TEXT_LIMIT:,}")
+        text = "".join(pieces)
         return _BLANK_LINES.sub("\n\n", "\n".join(line.rstrip() for line in text.split("\n"))).strip()
 
 
@@ -112,6 +126,8 @@ def compiled(source: str, variables: frozenset[str]) -> Compiled:
 
     A tag that stands alone on its line leaves no line behind.
     """
+    if len(source) > SOURCE_LIMIT:
+        raise ConfigurationError(f"it has {len(source):,} characters; allowed are {SOURCE_LIMIT:,}")
     # The line break goes inside the tag: it is not printed, and line numbers in errors stay true.
     source = _TAG_ALONE.sub(r"\1\n\2", source.replace("\r\n", "\n"))
     try:
@@ -121,8 +137,10 @@ def compiled(source: str, variables: frozenset[str]) -> Compiled:
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         raise ConfigurationError(f"line {line}: {error.message}" if line else str(error)) from error
-    except RecursionError as error:
+    except (RecursionError, MemoryError, SyntaxError) as error:  # each is how some Python says so
         raise ConfigurationError("it is nested too deeply") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise ConfigurationError(f"it cannot be read: {error}") from error
     return Compiled(template=template, uses=uses)
 
 
@@ -132,18 +150,23 @@ class _Reader:
     def __init__(self, variables: frozenset[str]) -> None:
         self._variables = variables
         self._uses: set[str] = set()
+        self._steps = 0
 
     def read(self, tree: nodes.Template) -> frozenset[str]:
         """Return the variables that the tree names; ConfigurationError at the first thing that is not allowed."""
-        self._read(tree, frozenset(), 0)
+        self._read(tree, frozenset(), 0, 1, 0)
         return frozenset(self._uses)
 
-    def _read(self, node: nodes.Node, local: frozenset[str], depth: int) -> None:
-        """Read a node; ``local`` are the names its loops give, ``depth`` is their number."""
+    def _read(self, node: nodes.Node, local: frozenset[str], depth: int, turns: int, nesting: int) -> None:
+        """Read a node that stands ``nesting`` deep.
+
+        ``local`` are the names its loops give, ``depth`` is their number, ``turns`` how often they make it run.
+        """
+        self._count(node, turns, nesting)
         if not isinstance(node, _NODES):
             raise _refused(node, f"{type(node).__name__.lower()} is not allowed in a text")
         if isinstance(node, nodes.For):
-            self._read_for(node, local, depth)
+            self._read_for(node, local, depth, turns, nesting)
             return
         if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in local:
             if node.name not in self._variables:
@@ -151,22 +174,42 @@ class _Reader:
             self._uses.add(node.name)
         elif isinstance(node, nodes.Filter):
             _read_filter(node)
+            if node.name == "join":  # goes through the list as a loop does
+                self._count(node, turns * _LOOP_TURNS, nesting)
         elif isinstance(node, nodes.Getattr):
             loop = isinstance(node.node, nodes.Name) and node.node.name == "loop"
             if not loop or node.attr not in _LOOP_FIELDS:
                 raise _refused(node, f"{node.attr!r}: a variable is plain text and has no parts")
         for child in node.iter_child_nodes():
-            self._read(child, local, depth)
+            self._read(child, local, depth, turns, nesting + 1)
 
-    def _read_for(self, node: nodes.For, local: frozenset[str], depth: int) -> None:
+    def _count(self, node: nodes.Node, turns: int, nesting: int) -> None:
+        self._steps += turns
+        if self._steps > _STEP_LIMIT:
+            raise _refused(node, "its loops take too many steps")
+        if nesting > _NESTING_LIMIT:
+            raise _refused(node, "it is nested too deeply")
+
+    def _read_for(self, node: nodes.For, local: frozenset[str], depth: int, turns: int, nesting: int) -> None:
         if depth == _LOOP_DEPTH:
             raise _refused(node, "loops are nested too deeply")
         if node.recursive:
             raise _refused(node, "a recursive loop is not allowed")
-        self._read(node.iter, local, depth)
+        self._read(node.iter, local, depth, turns, nesting + 1)
+        turns *= _turns(node.iter)
+        self._count(node, turns, nesting)  # it turns, whatever stands inside
         inside = local | {"loop"} | {name.name for name in node.find_all(nodes.Name) if name.ctx == "store"}
         for child in (*node.body, *node.else_, *([node.test] if node.test else ())):
-            self._read(child, inside, depth + 1)
+            self._read(child, inside, depth + 1, turns, nesting + 1)
+
+
+def _turns(over: nodes.Node) -> int:
+    """Return how often a loop over this turns; a text is refused: nobody wants its letters one by one."""
+    if isinstance(over, nodes.List | nodes.Tuple):
+        return max(len(over.items), 1)
+    if isinstance(over, nodes.Name) and over.name in _LISTS:
+        return _LOOP_TURNS
+    raise _refused(over, f"a loop is for a list: {{% for each in {', '.join(sorted(_LISTS))} %}}")
 
 
 def _read_filter(node: nodes.Filter) -> None:

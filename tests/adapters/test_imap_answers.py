@@ -156,7 +156,7 @@ def test_search_and_status_answers() -> None:
 
 def test_server_words_for_people() -> None:
     """A server's words become one short line, and the wait it asks for a number of seconds."""
-    assert readable("a\r\nb\x1b[1m" + "c" * 500).startswith("a  b [1mccc")
+    assert readable("a\r\nb\x1b[1m" + "c" * 500).startswith("a b [1mccc")
     assert len(readable("c" * 500)) == 200
     assert asked_to_wait("Suggested Backoff Time: 178755 milliseconds") == pytest.approx(178.755)
     assert asked_to_wait("no") is None

@@ -140,6 +140,8 @@ async def test_decided_messages_come_newest_first_by_id_by_sender_or_just_the_la
     assert [row.entry.fingerprint for row in await ledger.decided(address=IVAN, last=9)] == ["c", "a"]
     assert [row.entry.fingerprint for row in await ledger.decided(message_id="<b@mail.example>")] == ["b"]
     assert await ledger.decided(message_id="<waits@mail.example>") == []
+    assert [row.entry.fingerprint for row in await ledger.decided(reason=Reason.TOLD, last=2)] == ["c", "b"]
+    assert await ledger.decided(reason=Reason.UNREADABLE, last=9) == []
     assert (await ledger.decided())[0].text == ""
 
 

@@ -84,6 +84,7 @@ EXPECTED: dict[str, dict[str, object]] = {
     "list.eml": {"client": "vostok", "automatic": "List-Id: <news.vostok.example>"},
     "forwarded-list.eml": {"client": "vostok", "automatic": "", "topic": ""},
     "injection.eml": {"client": "vostok", "automatic": "", "subject": "Hello Bcc: eve@x.example", "message_id": ""},
+    "null-path-continued.eml": {"client": "vostok", "automatic": "Return-Path: <> x: a line of the message's own"},
     "read-receipt.eml": {"automatic": "Content-Type: multipart/report; report-type=disposition-notification"},
     "two-senders.eml": {"client": "", "unreadable": "the From field names several senders"},
 }
