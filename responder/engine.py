@@ -22,7 +22,7 @@ from responder.core import clocks, hours
 from responder.core import facts as facts_room
 from responder.core.decide import decide_all
 from responder.core.facts import Identity
-from responder.core.model import Case, Facts, FileMessage, MessageKey, Reason, ReplyKind, SaveDraft, Step, Verdict
+from responder.core.model import Case, Facts, FileMessage, MessageKey, Plan, Reason, ReplyKind, SaveDraft, Step, Verdict
 from responder.core.plan import breaker_alert, make_plan, second_alert
 from responder.entries import (
     Assessed,
@@ -358,7 +358,14 @@ class Engine:
             )
             odd = Step(rule="written", held=False, detail=f"the reply could not be written: {error}")
             verdict = replace(verdict, reply=ReplyKind.NONE, trail=(*verdict.trail, odd))
-            plan = make_plan(case, verdict, policy, self._identity)
+            try:
+                plan = make_plan(case, verdict, policy, self._identity)
+            except Exception as again:  # noqa: BLE001 - without this it would come back in every round, for ever
+                detail = f"nothing could be planned for it ({type(again).__name__})"
+                odd = Step(rule=Reason.UNREADABLE, held=True, detail=detail)
+                trail = (*verdict.trail, odd)
+                verdict = replace(verdict, reason=Reason.UNREADABLE, file=False, promises=False, trail=trail)
+                plan = Plan()
         return Assessed(message=message, entry=entry, facts=case.facts, case=case, verdict=verdict, plan=plan)
 
     async def _read_headers(self, messages: Sequence[Message]) -> list[tuple[Message, Facts]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from responder import engine as engine_room
 from responder.adapters.ledger import SqliteLedger
 from responder.adapters.outbox import SmtpOutbox
 from responder.core.facts import HEADER_FIELDS
@@ -294,6 +295,31 @@ async def test_a_message_that_cannot_be_shown_does_not_stop_the_others(world: Wo
     assert len(world.outbox.sent) == 6
     reasons = [row.entry.reason for row in await world.ledger.decided(last=9)]
     assert sorted(reasons) == ["full"] * 6 + ["unreadable"]
+
+
+async def test_a_message_for_which_nothing_can_be_planned_does_not_stop_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect that meets the plan with a reply and the plan without one leaves that message in INBOX, unreadable."""
+    whole = engine_room.make_plan
+
+    def odd(case: Any, *others: Any) -> Any:
+        if case.facts.address == "b@vostok.example":
+            raise LookupError("a defect")
+        return whole(case, *others)
+
+    monkeypatch.setattr(engine_room, "make_plan", odd)
+    world.arrive("a@vostok.example", "b@vostok.example", "c@vostok.example")
+    engine = world.engine()
+    await engine.begin()
+    await engine.round()
+    await engine.round()
+    assert sorted(reply.recipient for reply in world.outbox.sent) == ["a@vostok.example", "c@vostok.example"]
+    (row,) = await world.ledger.decided(reason="unreadable", last=9)
+    assert row.entry.address == "b@vostok.example"
+    assert row.trail[-1]["detail"] == "nothing could be planned for it (LookupError)"
+    assert [stored.uid for stored in world.server.inbox.messages.values()] == [2]
+    assert {promise.address for promise in await world.ledger.promises()} == {"a@vostok.example", "c@vostok.example"}
 
 
 async def test_a_slow_server_cannot_make_a_reply_late() -> None:

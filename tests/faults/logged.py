@@ -85,13 +85,14 @@ async def live() -> None:
     await line.begin()
     await line.round()
     world.server.deliver(LETTER.replace("{more}", "").replace("{n}", "99").replace("{c}", "").encode(), EVENING)
-    kept, engine_room.make_plan = engine_room.make_plan, explode  # type: ignore[assignment]
+    engine_room.make_plan = explode  # type: ignore[assignment]
+    await line.round()
+    world.server.deliver(LETTER.replace("{more}", "").replace("{n}", "100").replace("{c}", "").encode(), EVENING)
+    engine_room.decide_all = explode
     try:
         await line.round()
     except ValueError:
         structlog.get_logger().exception("unexpected", mailbox="main")
-    finally:
-        engine_room.make_plan = kept
     await world.ledger.close()
 
     account = Account(name="main", host="h", port=1, security="none", username="u", password=lambda: "passmark")

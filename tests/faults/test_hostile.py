@@ -29,6 +29,7 @@ from tests.e2e.scene import letter as honest
 from tests.e2e.test_commands import responder
 from tests.e2e.test_daemon import Process, closed_now
 from tests.faults.letters import LETTERS, Letter
+from tests.faults.readings import check_whole
 from tests.servers.smtp import SmtpSink
 
 if TYPE_CHECKING:
@@ -218,6 +219,14 @@ def test_no_known_letter_comes_near_its_budget() -> None:
     worst = max(costs, key=lambda name: costs[name])
     print(f"worst: {worst}, {1000 * costs[worst]:.0f} ms")
     assert costs[worst] < reading.BUDGET / 10
+
+
+@pytest.mark.parametrize("name", LETTERS)
+def test_each_letter_is_read_whole_as_explain_reads_a_file(name: str) -> None:
+    """``explain`` reads a whole file, structure and all: nothing raises, and the same promises hold."""
+    began = time.process_time()
+    check_whole(written(1, LETTERS[name]))
+    assert time.process_time() - began < 10
 
 
 CATASTROPHE = re.compile(r"(a+)+$")
