@@ -19,11 +19,12 @@ from responder.ports import Appended, InboxState, Profile, SentCursor, SentHeade
 from tests.fakes.mail_server import FakeServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
     from email.message import Message as EmailMessage
 
     from responder.core.model import FileMessage, RemoveDraft
+    from responder.ports import Place
 
 __all__ = ["FakeMailbox", "FakeServer"]
 
@@ -242,6 +243,19 @@ class FakeMailbox:
         ]
         self._trouble("sent_headers", "after")
         return SentCursor(folder=sent, uidvalidity=folder.uidvalidity, uidnext=folder.uidnext), headers
+
+    async def find_ours(self, place: Place, message_ids: Collection[str]) -> Mapping[str, Appended]:
+        """Look for them."""
+        server = self._begin("find_ours")
+        name = (self.profile.sent if place == "sent" else self.profile.drafts) or ""
+        found: dict[str, Appended] = {}
+        if folder := server.folders.get(name):
+            for stored in sorted(folder.messages.values(), key=lambda each: each.uid)[-1_000:]:
+                for message_id in message_ids:
+                    if stored.is_(message_id):
+                        found[message_id] = Appended(folder=name, uidvalidity=folder.uidvalidity, uid=stored.uid)
+        self._trouble("find_ours", "after")
+        return found
 
     async def append_sent(self, message: bytes, at: datetime) -> Appended | None:
         """Append a copy to Sent."""
