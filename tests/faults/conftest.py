@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+#: Servers with MOVE, with UIDPLUS only, and with neither, as fixtures.
+SERVERS = ("dovecot_rich", "dovecot_plain", "dovecot_poor")
+
+
 class Plain(Dovecot):
     """A Dovecot that offers UIDPLUS, yet no MOVE: there mail is copied, marked and expunged."""
 
@@ -38,7 +42,7 @@ def dovecot_plain(dovecot_rich: Dovecot) -> Iterator[Dovecot]:
         yield server
 
 
-@pytest.fixture(params=["dovecot_rich", "dovecot_plain", "dovecot_poor"])
+@pytest.fixture(params=SERVERS)
 def mail_server(request: pytest.FixtureRequest) -> Dovecot:
     """Return each server in turn."""
     found: Dovecot = request.getfixturevalue(request.param)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.crash import FRIDAY, MOST, say
+from tests.e2e.crash import FOLDER, FRIDAY, MOST, say
+from tests.e2e.scene import letter
+from tests.faults.conftest import SERVERS
 from tests.servers.smtp import SmtpSink
 
 if TYPE_CHECKING:
@@ -23,9 +25,12 @@ pytestmark = [pytest.mark.server, pytest.mark.matrix]
 
 
 @pytest.mark.parametrize(
-    ("mode", "kind"),
-    [("send", "ledger"), ("send", "imap"), ("send", "smtp"), ("draft", "ledger"), ("draft", "imap")],
-    indirect=["mode"],
+    ("mail_server", "mode", "kind"),
+    [
+        *itertools.product(SERVERS, ["send", "draft"], ["ledger", "imap"]),
+        ("dovecot_rich", "send", "smtp"),  # the conversation with the SMTP server is the same beside all of them
+    ],
+    indirect=["mail_server", "mode"],
 )
 async def test_dies_at_every_point(ward: Ward, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Wherever it dies: each mail once, at most one reply, what is held is shown, nothing is left in limbo."""
@@ -100,3 +105,29 @@ async def test_dies_in_its_grace_time(ward: Ward, capsys: pytest.CaptureFixture[
                 break
     say(capsys, f"{number - 1} deaths")
     assert number > 10
+
+
+@pytest.mark.parametrize("mail_server", ["dovecot_plain", "dovecot_poor"], indirect=True)
+@pytest.mark.parametrize("point", ["imap answered UID COPY", "imap answered UID STORE"])
+async def test_dies_with_a_great_batch_half_filed(ward: Ward, point: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without MOVE, hundreds of copies made before the death are found again, also of mail without a Message-ID."""
+    async with SmtpSink() as sink:
+        patient = await ward.admit(sink)
+        scene = patient.scene
+        many = [
+            letter("kolya@vostok.example", f"great {number}", headers={"Message-ID": f"<{number}@great.example>"})
+            for number in range(450)
+        ]
+        many[::9] = [raw.replace(b"Message-ID: ", b"X-No-Message-ID: ") for raw in many[::9]]
+        scene.dovecot.append_many(scene.user, many)
+        scene.changes["replies"] |= {"grace": "0 s", "max_age": "30 days"}
+        scene.write()
+        ended = await patient.run(point, 1)
+        assert ended.killed
+        scene.clock.at += timedelta(minutes=3)
+        for _ in range(2):
+            await patient.run()
+        filed = sorted(str(one["Subject"]) for one in scene.tree()[FOLDER] if "great" in str(one["Subject"]))
+        assert filed == sorted(f"great {number}" for number in range(450))
+        assert [one for one in scene.subjects("INBOX") if "great" in one] == []
+    say(capsys, "450 mails")
