@@ -119,7 +119,9 @@ async def test_dies_with_a_great_batch_half_filed(ward: Ward, point: str, capsys
             for number in range(450)
         ]
         many[::9] = [raw.replace(b"Message-ID: ", b"X-No-Message-ID: ") for raw in many[::9]]
-        scene.dovecot.append_many(scene.user, many)
+        with scene.dovecot.client(scene.user) as imap:
+            for raw in many:
+                imap.append("INBOX", "", FRIDAY, raw)
         scene.changes["replies"] |= {"grace": "0 s", "max_age": "30 days"}
         scene.write()
         ended = await patient.run(point, 1)
