@@ -108,6 +108,12 @@ async def test_messages_of_ours_are_found_where_they_lie(world: World) -> None:
         ids = [f"<{number}@vostok.example>" for number in range(1, 5)]
         (first,) = (await mailbox.find_ours("sent", ids)).items()
         assert (first[0], first[1].folder, first[1].uid) == (ids[0], "Sent", 1)
+        renamed = letter(8, extra="X-Responder-Id: <4@vostok.example>\r\n")  # by a provider that has ids of its own
+        await mailbox.append_sent(renamed, AT)
+        assert {name: found.uid for name, found in (await mailbox.find_ours("sent", ids)).items()} == {
+            ids[0]: 1,
+            ids[3]: 2,
+        }
         drafts = await mailbox.find_ours("drafts", ids)
         assert {name: found.uid for name, found in drafts.items()} == {ids[1]: 1, ids[2]: 2}
         found = drafts[ids[2]]

@@ -12,7 +12,7 @@ from email import message_from_bytes
 from email.utils import collapse_rfc2231_value
 from typing import TYPE_CHECKING
 
-from responder.adapters.imap_answers import folder_to_wire
+from responder.adapters.imap_answers import folder_to_wire, ids
 from responder.core.model import Body, Message, MessageKey, Part
 from responder.errors import ConfigurationError, PermanentError, TemporaryError
 from responder.ports import Appended, InboxState, Profile, SentCursor, SentHeader
@@ -251,9 +251,9 @@ class FakeMailbox:
         found: dict[str, Appended] = {}
         if folder := server.folders.get(name):
             for stored in sorted(folder.messages.values(), key=lambda each: each.uid)[-1_000:]:
-                for message_id in message_ids:
-                    if stored.is_(message_id):
-                        found[message_id] = Appended(folder=name, uidvalidity=folder.uidvalidity, uid=stored.uid)
+                names = ids(stored.raw.partition(b"\r\n\r\n")[0] + b"\r\n", "message-id", "x-responder-id")
+                for message_id in {*names} & {*message_ids}:
+                    found[message_id] = Appended(folder=name, uidvalidity=folder.uidvalidity, uid=stored.uid)
         self._trouble("find_ours", "after")
         return found
 
