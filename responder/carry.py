@@ -1,8 +1,8 @@
 """Carries effects out, and closes each with a receipt: the only room that changes the world.
 
 What it promises: a reply is marked as started, on disk, before its body can leave; what was started and got no
-answer is in doubt and never repeated; what is repeatable (a move, an alert) is done again until it is done or its
-time has passed.
+answer is looked for where it would lie, and else is in doubt and never repeated; what is repeatable (a move, an
+alert) is done again until it is done or its time has passed.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from responder.errors import ConfigurationError, PermanentError, TemporaryError
 from responder.ports import FolderMade
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from responder.core.model import Effect
-    from responder.ports import Appended, Clock, Ledger, Mailbox, Outbox, StoredEffect
+    from responder.ports import Appended, Clock, Ledger, Mailbox, Outbox, Place, StoredEffect
 
 #: So many replies are marked as started in one commit, just before they leave: a crash puts at most these in doubt,
 #: and the commit costs each of them little (measured: half as much as with 16).
@@ -53,6 +53,9 @@ LOGIN_AGAIN_AFTER = timedelta(minutes=15)
 
 #: A move that broke the session so often is given up.
 MOST_TRIES = 3
+
+#: So many messages are filed at once: on a server without MOVE a crash leaves so many copies to be found again.
+MOVES = 500
 
 #: An alert that could not be given so often, at growing distances, is left to the log and to ``status``.
 MOST_ALERTS = 8
@@ -99,29 +102,68 @@ class Carrier:
         self._alive = alive
         self._made: set[tuple[str, datetime]] = set()
         self._doubtful = False
+        self._stumbled = 0
         self.next_at: datetime | None = None
         #: What keeps replies from leaving and only the owner can mend (a refused login); "" when nothing does.
         self.trouble = ""
 
-    async def recover(self, copied: frozenset[str]) -> None:
-        """Take up what an earlier run left: planned is done, started and not repeatable is in doubt.
+    async def recover(self) -> None:
+        """Take up what an earlier run, or a session that broke, left: planned is done, started is looked for.
 
-        Args:
-            copied: the Message-IDs of replies of ours that were found in Sent just now.
+        A message of ours that lies where it would lie has left. One that does not lie there is in doubt; only a copy
+        for Sent is laid again: two would be ugly, none is a gap in the owner's records.
         """
+        unfinished = await self._ledger.unfinished(self._mailbox.name)
+        unsure = [
+            stored
+            for stored in unfinished
+            if isinstance(stored.effect, SendReply | SaveDraft | CopySent)
+            and (stored.state == "started" or (isinstance(stored.effect, CopySent) and stored.tries))
+        ]
+        try:
+            sent = await self._found("sent", unsure)
+            drafts = await self._found("drafts", [one for one in unsure if isinstance(one.effect, SaveDraft)])
+        except TemporaryError:
+            self._stumbled += 1
+            if self._stumbled >= MOST_TRIES:  # a folder that breaks each session must not keep the mail waiting
+                await self._settle(unsure, {}, {}, blind=True)
+            raise
+        self._stumbled = 0
+        await self._settle(unsure, sent, drafts, blind=False)
+        self.next_at = self._clock.now()
+
+    async def _found(self, place: Place, unsure: Sequence[StoredEffect]) -> Mapping[str, Appended]:
+        wanted = [one.effect.message_id for one in unsure if isinstance(one.effect, SendReply | SaveDraft | CopySent)]
+        return await self._mailbox.find_ours(place, wanted) if wanted else {}
+
+    async def _settle(
+        self,
+        unsure: Sequence[StoredEffect],
+        sent: Mapping[str, Appended],
+        drafts: Mapping[str, Appended],
+        *,
+        blind: bool,
+    ) -> None:
+        """Close what was started by what was found of it; ``blind``: nothing could be looked at."""
         receipts: list[Receipt] = []
+        follow: list[Effect] = []
         now_at = self._clock.now()
-        for stored in await self._ledger.unfinished(self._mailbox.name):
+        for stored in unsure:
             effect = stored.effect
-            if isinstance(effect, CopySent):  # put off too: the session may have been lost after the server took it
-                if effect.message_id in copied:
-                    receipts.append(_receipt(stored, Outcome.DONE, now_at, "found in Sent"))
-            elif stored.state == "started" and isinstance(effect, SendReply | SaveDraft):
+            if not isinstance(effect, SendReply | SaveDraft | CopySent):
+                continue
+            if found := sent.get(effect.message_id):
+                receipts.append(_receipt(stored, Outcome.DONE, now_at, f"found in {_where(found)}"))
+            elif isinstance(effect, SaveDraft) and (found := drafts.get(effect.message_id)):
+                receipts.append(_receipt(stored, Outcome.DONE, now_at, f"found in {_where(found)}"))
+                follow.append(_removal_of(effect, found))
+            elif isinstance(effect, SendReply | SaveDraft):
                 log.warning("in doubt: nobody knows whether this reply left", message_id=effect.message_id)
                 receipts.append(_receipt(stored, Outcome.IN_DOUBT, now_at, "stopped while it was being sent"))
+            elif blind:
+                receipts.append(_receipt(stored, Outcome.IN_DOUBT, now_at, "Sent could not be looked at"))
         if receipts:
-            await self._ledger.advance(receipts=receipts)
-        self.next_at = now_at
+            await self._ledger.advance(receipts=receipts, follow=follow)
 
     def is_due(self) -> bool:
         """Tell whether something planned waits to be done now."""
@@ -257,23 +299,13 @@ class Carrier:
             await self._ledger.advance(receipts=[_receipt(stored, Outcome.EXPIRED, now_at, "it has opened")])
             return
         await self._ledger.advance(start=[stored.id])
-        try:
+        try:  # a session that breaks here leaves it started: it may lie there or not, and ``recover`` will look
             appended = await self._mailbox.append_draft(draft.message, now_at)
         except PermanentError as error:  # the session lives, and the others have their turn
             log.warning("draft not saved", mailbox=draft.mailbox, client=draft.client or None, detail=str(error))
             await self._ledger.advance(receipts=[_receipt(stored, Outcome.REFUSED, now_at, str(error))])
             return
-        except TemporaryError as error:  # it may lie there or not: two drafts would be one too many
-            await self._ledger.advance(receipts=[_receipt(stored, Outcome.IN_DOUBT, now_at, str(error))])
-            raise
-        removal = RemoveDraft(
-            fingerprint=draft.fingerprint,
-            mailbox=draft.mailbox,
-            uidvalidity=appended.uidvalidity,
-            uid=appended.uid,
-            message_id=draft.message_id,
-            not_before=draft.not_after,
-        )
+        removal = _removal_of(draft, appended)
         detail = _where(appended)
         log.info("draft saved", mailbox=draft.mailbox, client=draft.client or None, detail=detail)
         await self._ledger.advance(receipts=[_receipt(stored, Outcome.DONE, now_at, detail)], follow=[removal])
@@ -336,7 +368,8 @@ class Carrier:
             await self._ledger.advance(receipts=receipts)
         # A move that broke the session before is tried alone, so that it cannot keep the others from their folders.
         fresh = [one for one in moves if not one[0].tries]
-        for batch in ([fresh] if fresh else []) + [[one] for one in moves if one[0].tries]:
+        batches = [fresh[start : start + MOVES] for start in range(0, len(fresh), MOVES)]
+        for batch in batches + [[one] for one in moves if one[0].tries]:
             await self._move(batch)
 
     async def _move(self, moves: Sequence[tuple[StoredEffect, FileMessage]]) -> None:
@@ -377,6 +410,17 @@ class Carrier:
 def _copy_of(reply: SendReply) -> CopySent:
     return CopySent(
         fingerprint=reply.fingerprint, mailbox=reply.mailbox, message_id=reply.message_id, message=reply.message
+    )
+
+
+def _removal_of(draft: SaveDraft, appended: Appended) -> RemoveDraft:
+    return RemoveDraft(
+        fingerprint=draft.fingerprint,
+        mailbox=draft.mailbox,
+        uidvalidity=appended.uidvalidity,
+        uid=appended.uid,
+        message_id=draft.message_id,
+        not_before=draft.not_after,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import math
 import signal
 import time
@@ -292,6 +293,7 @@ class Daemon:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             self._tasks.clear()
             self._lines.clear()
+            gc.collect()  # the old lines hold descriptors, and the collector comes seldom by itself
             self._rules.policy = self._loaded.policy
             if not self._stopping.is_set():
                 self._start_lines()

@@ -167,7 +167,8 @@ class Engine:
         self._waiting = {entry.fingerprint: entry for entry in await self._ledger.waiting(name)}
         if _is_renumbered(inbox, state):
             await self._renumbered()
-        await self._carrier.recover(await self._read_sent())
+        await self._read_sent()
+        await self._carrier.recover()
         return left_alone
 
     async def round(self) -> datetime | None:
@@ -704,13 +705,13 @@ class Engine:
 
     # ---------------------------------------------------------------------------------------- Sent
 
-    async def _read_sent(self) -> frozenset[str]:
-        """Read what is new in Sent; returns the Message-IDs of our own replies found there."""
+    async def _read_sent(self) -> None:
+        """Read what the owner wrote: what is new in Sent."""
         state = self._known_state()
         if self._sent_stumbled >= MOST_TRIES:
             self._sent_stumbled += 1
             if self._sent_stumbled % SENT_AGAIN:
-                return frozenset()
+                return
         try:
             cursor, headers = await self.mailbox.sent_headers(state.sent, self._evidence_since())
         except TemporaryError:
@@ -726,7 +727,6 @@ class Engine:
         if cursor != state.sent:
             self._state = replace(state, sent=cursor)
             await self._ledger.owner_wrote(evidence.wrote, self._state, evidence.replies)
-        return evidence.ours
 
     def _evidence_since(self) -> datetime:
         """Return from when on replies in Sent can bear on mail of now: the longest closed period that lasts, or a day.

@@ -126,17 +126,14 @@ class Evidence:
     Attributes:
         wrote: what the owner wrote by hand.
         replies: whom a responder has answered.
-        ours: the ids of responders' replies.
     """
 
     wrote: tuple[OwnerMessage, ...]
     replies: tuple[SeenReply, ...]
-    ours: frozenset[str]
 
 
 def read_evidence(headers: Iterable[SentHeader], facts: Iterable[SentFacts | None]) -> Evidence:
     """Sort what Sent holds; a message without facts could not be read and is no evidence."""
-    ours: set[str] = set()
     wrote: list[OwnerMessage] = []
     seen: list[SeenReply] = []
     for header, sent in zip(headers, facts, strict=True):
@@ -144,14 +141,13 @@ def read_evidence(headers: Iterable[SentHeader], facts: Iterable[SentFacts | Non
             continue
         at = header.internal_at or sent.dated_at
         if sent.automatic:
-            ours.update({sent.message_id, sent.reply_id} - {""})
             if (reply := seen_reply(sent, header.internal_at)) is not None:
                 seen.append(reply)
         elif at is not None:
             wrote.append(
                 OwnerMessage(message_id=sent.message_id, refers_to=sent.refers_to, recipients=sent.recipients, at=at)
             )
-    return Evidence(wrote=tuple(wrote), replies=tuple(seen), ours=frozenset(ours))
+    return Evidence(wrote=tuple(wrote), replies=tuple(seen))
 
 
 def taken_reply(item: Assessed, mark: str) -> SeenReply:

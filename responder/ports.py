@@ -7,12 +7,12 @@ contract suite. All methods raise the errors of ``responder.errors`` and nothing
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from responder.core.model import Facts, MessageKey, Receipt, Verdict, Window  # noqa: TC001 - fields' types
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from responder.core.model import (
@@ -91,6 +91,10 @@ class Appended:
     uid: int = 0
 
 
+#: A folder in which messages of ours may lie.
+Place = Literal["sent", "drafts"]
+
+
 class Mailbox(Protocol):
     r"""One IMAP mailbox, seen from INBOX. Never sets \\Seen or \\Answered, never expunges what it did not file.
 
@@ -164,6 +168,10 @@ class Mailbox(Protocol):
         Without a cursor, or after Sent's UIDVALIDITY changed, the last 200 messages are read, and more, some
         thousands at most, while they came after ``since``.
         """
+        ...
+
+    async def find_ours(self, place: Place, message_ids: Collection[str]) -> Mapping[str, Appended]:
+        """Return where those messages of ours lie that are in Sent, or in Drafts, among its last 1000."""
         ...
 
     async def append_sent(self, message: bytes, at: datetime) -> Appended | None:

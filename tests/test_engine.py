@@ -13,8 +13,9 @@ from responder import engine as engine_room
 from responder.adapters.ledger import SqliteLedger
 from responder.adapters.outbox import SmtpOutbox
 from responder.core.facts import HEADER_FIELDS
+from responder.core.model import SendReply
 from responder.engine import Engine, Rules
-from responder.errors import TemporaryError
+from responder.errors import PermanentError, TemporaryError
 from tests.core.build import at, policy, replies, term
 from tests.e2e.clocks import FixedClock
 from tests.e2e.scene import letter
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from responder.core.model import FileMessage, Message, Policy
+    from responder.ports import Appended
 
 EVENING = at("2026-11-27 20:00")
 
@@ -348,3 +350,118 @@ async def test_a_slow_server_cannot_make_a_reply_late() -> None:
         await outbox.close()
         assert sent.outcome == "expired"
         assert sink.mails == []
+
+
+# ------------------------------------------------------------------------------ broken in between
+
+
+async def _broken_at(world: World, method: str, when: str) -> None:
+    """Run a round whose session breaks once, before or after the work of one method."""
+    armed = [True]
+
+    def trouble(name: str, moment: str) -> None:
+        if armed[0] and (name, moment) == (method, when):
+            armed[0] = False
+            raise TemporaryError("the session broke")
+
+    world.server.trouble = trouble
+    engine = world.engine()
+    await engine.begin()
+    with pytest.raises(TemporaryError):
+        await engine.round()
+    world.server.trouble = None
+    await engine.begin()
+    await engine.round()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_copy_whose_answer_was_lost_is_laid_once(world: World, when: str) -> None:
+    """A session that breaks around APPEND leaves one copy in Sent, whether the server had taken it or not."""
+    world.rules.policy = policy(replies=replies(grace=timedelta(0)))
+    world.arrive("ivan@vostok.example")
+    await _broken_at(world, "append_sent", when)
+    assert len(world.server.folders["Sent"].messages) == len(world.outbox.sent) == 1
+    assert (await world.ledger.summary(world.clock.at)).planned == 0
+
+
+@pytest.mark.parametrize(("when", "drafts", "doubts"), [("before", 0, 1), ("after", 1, 0)])
+async def test_a_draft_whose_answer_was_lost_is_looked_for(world: World, when: str, drafts: int, doubts: int) -> None:
+    """What lies in Drafts counts, and goes when the office opens; what does not is in doubt and not laid again."""
+    world.rules.policy = policy(replies=replies(grace=timedelta(0), mode="draft"))
+    world.arrive("ivan@vostok.example")
+    await _broken_at(world, "append_draft", when)
+    folder = world.server.folder("Drafts")
+    assert len(folder.messages) == drafts
+    assert len(await world.ledger.in_doubt()) == doubts
+    world.clock.at = at("2026-11-30 10:01")
+    engine = world.engine()
+    await engine.begin()
+    await engine.round()
+    assert len(folder.messages) == 0
+    assert world.outbox.sent == []
+
+
+async def test_a_reply_that_lies_in_sent_has_left(world: World) -> None:
+    """Where the provider keeps a copy itself, a reply cut off by a crash is known to have left, and is not copied."""
+    world.rules.policy = policy(replies=replies(grace=timedelta(0)))
+    world.arrive("ivan@vostok.example")
+    engine = world.engine()
+    await engine.begin()
+    world.outbox.unreachable = True
+    await engine.round()
+    (stored,) = [one for one in await world.ledger.unfinished("main") if isinstance(one.effect, SendReply)]
+    assert isinstance(stored.effect, SendReply)
+    await world.ledger.advance(start=[stored.id])
+    world.server.deliver(stored.effect.message, world.clock.at, folder="Sent")
+    engine = world.engine()
+    await engine.begin()
+    await engine.round()
+    assert await world.ledger.in_doubt() == []
+    assert (await world.ledger.summary(world.clock.at)).planned == 0
+    assert len(world.server.folders["Sent"].messages) == 1
+    assert world.outbox.sent == []
+
+
+async def test_a_sent_folder_that_breaks_the_look_leaves_a_doubt(world: World) -> None:
+    """After three sessions that broke over the look into Sent what was started is in doubt, and mail goes on."""
+    world.arrive("ivan@vostok.example")
+    engine = world.engine()
+    await engine.begin()
+    world.outbox.unreachable = True
+    await engine.round()
+    (stored,) = [one for one in await world.ledger.unfinished("main") if isinstance(one.effect, SendReply)]
+    await world.ledger.advance(start=[stored.id])
+    world.outbox.unreachable = False
+
+    def trouble(name: str, moment: str) -> None:
+        if (name, moment) == ("find_ours", "before"):
+            raise TemporaryError("the session broke")
+
+    world.server.trouble = trouble
+    for _ in range(3):
+        with pytest.raises(TemporaryError):
+            await engine.begin()
+    await engine.begin()
+    world.arrive("kolya@vostok.example")
+    await engine.round()
+    assert [one.id for one in await world.ledger.in_doubt()] == [stored.id]
+    assert [reply.address for reply in world.outbox.sent] == ["kolya@vostok.example"]
+
+
+async def test_a_refused_draft_leaves_the_session_alone(world: World) -> None:
+    """A draft that the server will not have is refused, told so, and keeps no other from its folder."""
+
+    class Full(FakeMailbox):
+        async def append_draft(self, message: bytes, at: datetime) -> Appended:
+            assert message
+            assert at
+            raise PermanentError("Drafts did not take the draft: [OVERQUOTA] full")
+
+    world.mailbox = Full(world.server, header_fields=HEADER_FIELDS)
+    world.rules.policy = policy(replies=replies(grace=timedelta(0), mode="draft"))
+    world.arrive("ivan@vostok.example")
+    engine = world.engine()
+    await engine.begin()
+    await engine.round()
+    summary = await world.ledger.summary(world.clock.at)
+    assert (summary.refused, summary.planned, world.filed()) == (1, 0, 1)

@@ -27,7 +27,7 @@ from tests.fakes.outbox import FakeOutbox
 POLICY = policy(clients=(client(), client("berlin", zone="Europe/Berlin", agreement=None)))
 SENDERS = ("ivan@vostok.example", "kolya@vostok.example", "Ivan@Berlin.example", "who@nowhere.example")
 ADDRESSES = {sender.lower() for sender in SENDERS[:3]}
-METHODS = ("open", "scan", "fetch", "bodies", "file", "sent_headers", "append_sent")
+METHODS = ("open", "scan", "fetch", "bodies", "file", "sent_headers", "append_sent", "find_ours")
 #: Where the process may die, in the outbox and in the ledger.
 DEATHS = ("send", "record", "advance", "owner_wrote", "folder_made")
 
@@ -175,6 +175,8 @@ class Line(RuleBasedStateMachine):
             if stored.raw not in ours
         )  # fmt: skip
         assert lying == Counter(self.arrived)
+        copies = Counter(stored.raw for stored in self.server.folder("Sent").messages.values() if stored.raw in ours)
+        assert set(copies.values()) <= {1}
         for name, folder in self.server.folders.items():
             for stored in folder.messages.values():
                 assert name == "Sent" or not {flag.lower() for flag in stored.flags} & {"\\seen", "\\answered"}

@@ -261,9 +261,10 @@ def is_message(header: bytes, message_id: str) -> bool:
     return len(split_fields(header).all("message-id")) != 1 or not ids(header)
 
 
-def ids(header: bytes) -> list[str]:
-    """Return the strict ids of a header block's Message-ID fields."""
-    return [each for raw in split_fields(header).all("message-id") for each in message_ids(raw)]
+def ids(header: bytes, *names: str) -> list[str]:
+    """Return the strict ids of a header block's fields of those lower-case names, else of Message-ID."""
+    fields = split_fields(header)
+    return [each for name in names or ("message-id",) for raw in fields.all(name) for each in message_ids(raw)]
 
 
 def searched(lines: Sequence[bytes | None]) -> list[int]:

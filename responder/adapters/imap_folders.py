@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from responder.adapters.imap_session import ImapSession
 
 WHOLE = "(UID BODY.PEEK[])"
-LAST_COPIES = 200  # messages of a target that are looked through for a copy made before a crash
+LAST_COPIES = 1_000  # messages of a target looked through for copies made before a crash: twice what is filed at once
 
 # What programs call these folders where the server does not say (SPECIAL-USE); "/" separates levels.
 SENT_NAMES = (
@@ -187,6 +187,18 @@ class Folders:
         except PermanentError as error:
             return dict.fromkeys(messages, str(error))
 
+    def finish(self, folder: str, messages: Mapping[int, Fetched], identity: str) -> dict[int, str]:
+        r"""Finish what a crash cut short between \\Deleted and UID EXPUNGE: only of what the folder holds already.
+
+        With MOVE there is no such moment, and without UIDPLUS nothing is expunged: then whoever marked it sees to it.
+        """
+        if self.profile.move or not self.profile.uidplus or self.session.read_only:
+            return {}
+        there = self._copied_before(folder, messages, identity)
+        for uid_set in uid_sets(there):
+            self.session.command("UID", "EXPUNGE", uid_set)
+        return dict.fromkeys(there, "moved")
+
     def _move(self, folder: str, left: list[int]) -> dict[int, str]:
         """File with MOVE (RFC 6851): what COPYUID names went, what is still there stayed."""
         results: dict[int, str] = {}
@@ -253,8 +265,8 @@ class Folders:
 
 
 def _like(one: Fetched) -> set[tuple[str, int, datetime | None]]:
-    """Return what a copy shares with its original."""
-    return {(message_id, one.size, one.internal_at) for message_id in ids(one.data or b"")}
+    """Return what a copy shares with its original; one without a Message-ID is known by the rest."""
+    return {(message_id, one.size, one.internal_at) for message_id in ids(one.data or b"") or [""]}
 
 
 def _refusal(answers: Sequence[Answer]) -> str:

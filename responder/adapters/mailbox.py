@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from responder.adapters.alarm import Alarm, readable_within
 from responder.adapters.imap_account import Account, translated
-from responder.adapters.imap_answers import header_item, is_message, uid_sets
+from responder.adapters.imap_answers import header_item, ids, is_message, uid_sets
 from responder.adapters.imap_folders import Folders
 from responder.adapters.imap_lifeline import Lifeline
 from responder.adapters.imap_session import ImapSession
@@ -25,12 +25,13 @@ from responder.errors import PermanentError, TemporaryError
 from responder.ports import Appended, InboxState, Profile, SentCursor, SentHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from responder.adapters.imap_answers import Fetched
     from responder.core.model import FileMessage, RemoveDraft
+    from responder.ports import Place
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ LAST_FOUND = 5_000  # messages that ``find`` looks through
 LAST_SENT = 200  # messages of Sent read without a cursor
 MOST_SENT = 5_000  # messages of Sent read after a long absence
 LAST_DRAFTS = 200  # drafts looked through where the server did not say where ours went
+LAST_OURS = 1_000  # messages of Sent or Drafts looked through for one of ours: more than come while a service is down
 
 SENT_FIELDS = (
     "Message-ID", "In-Reply-To", "References", "From", "To", "Cc", "Bcc", "Date", "Auto-Submitted",
@@ -289,9 +291,12 @@ class ImapMailbox:
                 raise TemporaryError(f"{self._account}: INBOX was numbered anew; nothing was moved")
             wanted = {move.key.uid: move for move in moves}
             by_folder: dict[str, dict[int, Fetched]] = defaultdict(dict)
+            marked: dict[str, dict[int, Fetched]] = defaultdict(dict)
             for uid, one in session.messages(wanted, self._identity_items).items():
-                if _is(one, wanted[uid].message_id):
-                    by_folder[wanted[uid].folder][uid] = one
+                if is_message(one.data or b"", wanted[uid].message_id):
+                    (marked if r"\Deleted" in one.flags else by_folder)[wanted[uid].folder][uid] = one
+            for folder, messages in marked.items():
+                results.update(folders.finish(folder, messages, self._identity_items))
             for folder, messages in by_folder.items():
                 results.update(folders.file(folder, messages, self._identity_items))
             return results
@@ -363,6 +368,27 @@ class ImapMailbox:
                 break
         return found
 
+    async def find_ours(self, place: Place, message_ids: Collection[str]) -> Mapping[str, Appended]:
+        """Return where those messages of ours lie that are in Sent, or in Drafts, among its last 1000."""
+        wanted = frozenset(message_ids)
+
+        def work(folders: Folders) -> Mapping[str, Appended]:
+            session = folders.session
+            folder = folders.profile.sent if place == "sent" else folders.profile.drafts
+            found: dict[str, Appended] = {}
+            if folder is None or not wanted:
+                return found
+            with folders.elsewhere(folder, read_only=True) as there:
+                uids = session.last(LAST_OURS) if there else []
+                for start in range(0, len(uids), CHUNK):
+                    for uid, one in session.messages(uids[start : start + CHUNK], self._sent_items).items():
+                        # A provider that gives its copy another Message-ID leaves the second field alone.
+                        for message_id in wanted.intersection(ids(one.data or b"", "message-id", "x-responder-id")):
+                            found[message_id] = Appended(folder=folder, uidvalidity=session.uidvalidity, uid=uid)
+            return found
+
+        return await self._do(f"looking for messages of ours in {place}", work)
+
     async def append_sent(self, message: bytes, at: datetime) -> Appended | None:
         r"""Append a copy to Sent, \\Seen and ``$autosent`` where allowed; None without a Sent folder."""
 
@@ -409,8 +435,13 @@ class ImapMailbox:
                 if not there or (draft.uid and session.uidvalidity != draft.uidvalidity):
                     return "gone"
                 if draft.uid:
-                    found = session.messages([draft.uid], self._identity_items)
-                    uids = [uid for uid, one in found.items() if _is(one, draft.message_id)]
+                    # One marked as deleted is still to be expunged, if we can: a crash may have come in between.
+                    uids = [
+                        uid
+                        for uid, one in session.messages([draft.uid], self._identity_items).items()
+                        if is_message(one.data or b"", draft.message_id)
+                        and (folders.profile.uidplus or r"\Deleted" not in one.flags)
+                    ]
                 else:
                     uids = [uid for uid in [self._find(session, draft.message_id, LAST_DRAFTS)] if uid]
                 if not draft.message_id or not uids:
@@ -448,11 +479,6 @@ class ImapMailbox:
     def wake(self) -> None:
         """End a running or the next ``wait`` early; may be called from any thread."""
         self._alarm.ring()
-
-
-def _is(one: Fetched, message_id: str) -> bool:
-    """Tell whether a message is still there and still that one."""
-    return r"\Deleted" not in one.flags and is_message(one.data or b"", message_id)
 
 
 def _state(session: ImapSession) -> InboxState:

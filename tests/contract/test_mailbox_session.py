@@ -98,6 +98,30 @@ async def test_a_draft_that_is_another_stays(world: World) -> None:
         assert len(world.stored("Drafts")) == 2
 
 
+async def test_messages_of_ours_are_found_where_they_lie(world: World) -> None:
+    """Each is found with its place, in Sent or in Drafts and not in the other; what is not there is left out."""
+    async with opened(world) as mailbox:
+        assert await mailbox.find_ours("drafts", ["<1@vostok.example>"]) == {}
+        await mailbox.append_sent(letter(1), AT)
+        await mailbox.append_draft(letter(2), AT)
+        await mailbox.append_draft(letter(3), AT)
+        ids = [f"<{number}@vostok.example>" for number in range(1, 5)]
+        (first,) = (await mailbox.find_ours("sent", ids)).items()
+        assert (first[0], first[1].folder, first[1].uid) == (ids[0], "Sent", 1)
+        renamed = letter(8, extra="X-Responder-Id: <4@vostok.example>\r\n")  # by a provider that has ids of its own
+        await mailbox.append_sent(renamed, AT)
+        assert {name: found.uid for name, found in (await mailbox.find_ours("sent", ids)).items()} == {
+            ids[0]: 1,
+            ids[3]: 2,
+        }
+        drafts = await mailbox.find_ours("drafts", ids)
+        assert {name: found.uid for name, found in drafts.items()} == {ids[1]: 1, ids[2]: 2}
+        found = drafts[ids[2]]
+        assert await mailbox.remove_draft(removal(found.uidvalidity, found.uid, ids[2])) == "removed"
+        assert await mailbox.find_ours("drafts", ids[2:]) == {}
+        assert await uids_of(mailbox) == []
+
+
 # --------------------------------------------------------------------------------------- waiting
 
 

@@ -12,18 +12,19 @@ from email import message_from_bytes
 from email.utils import collapse_rfc2231_value
 from typing import TYPE_CHECKING
 
-from responder.adapters.imap_answers import folder_to_wire
+from responder.adapters.imap_answers import folder_to_wire, ids
 from responder.core.model import Body, Message, MessageKey, Part
 from responder.errors import ConfigurationError, PermanentError, TemporaryError
 from responder.ports import Appended, InboxState, Profile, SentCursor, SentHeader
 from tests.fakes.mail_server import FakeServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
     from email.message import Message as EmailMessage
 
     from responder.core.model import FileMessage, RemoveDraft
+    from responder.ports import Place
 
 __all__ = ["FakeMailbox", "FakeServer"]
 
@@ -242,6 +243,19 @@ class FakeMailbox:
         ]
         self._trouble("sent_headers", "after")
         return SentCursor(folder=sent, uidvalidity=folder.uidvalidity, uidnext=folder.uidnext), headers
+
+    async def find_ours(self, place: Place, message_ids: Collection[str]) -> Mapping[str, Appended]:
+        """Look for them."""
+        server = self._begin("find_ours")
+        name = (self.profile.sent if place == "sent" else self.profile.drafts) or ""
+        found: dict[str, Appended] = {}
+        if folder := server.folders.get(name):
+            for stored in sorted(folder.messages.values(), key=lambda each: each.uid)[-1_000:]:
+                names = ids(stored.raw.partition(b"\r\n\r\n")[0] + b"\r\n", "message-id", "x-responder-id")
+                for message_id in {*names} & {*message_ids}:
+                    found[message_id] = Appended(folder=name, uidvalidity=folder.uidvalidity, uid=stored.uid)
+        self._trouble("find_ours", "after")
+        return found
 
     async def append_sent(self, message: bytes, at: datetime) -> Appended | None:
         """Append a copy to Sent."""
