@@ -63,7 +63,7 @@ class ImapSession:
         exists: how many messages the selected folder holds, as far as the server has said.
         keywords: the selected folder takes new keywords.
         read_only: nothing in the selected folder can be changed.
-        fresh: IDLE has just ended, which told all news; the next search needs no NOOP before it.
+        fresh: IDLE has just ended and told its news; the next search needs no NOOP before it.
         news: mail has come since the last search; a server tells it once, so IDLE will not tell it again.
     """
 
@@ -332,8 +332,9 @@ class ImapSession:
             readable_within([self._client.socket().fileno(), wake], seconds)
         imap.send(b"DONE\r\n")
         answer = self._finish("IDLE", tag)
-        self.fresh = True
-        return bool(answer.untagged.keys() & {"EXISTS", "EXPUNGE", "FETCH", "VANISHED"})
+        # Courier shows new mail only to who asks for news: after a quiet IDLE the next search must ask again.
+        self.fresh = bool(answer.untagged.keys() & {"EXISTS", "EXPUNGE", "FETCH", "VANISHED"})
+        return self.fresh
 
     def _buffered(self) -> bool:
         """Tell whether lines were read along with the last one: a poll of the socket does not see them."""

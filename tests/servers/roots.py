@@ -13,7 +13,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,8 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.servers.loopback import listens
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 #: Fetching and unpacking takes half a minute; a slow mirror may take longer.
 INSTALL_SECONDS = 600.0
@@ -55,6 +56,7 @@ printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 apt-get -qq update
 apt-get -qq install -y --no-install-recommends $PACKAGES
+rm -rf /var/lib/apt/lists /var/cache/apt /usr/share/doc /usr/share/man
 """
 
 
@@ -174,6 +176,15 @@ class Running:
         )
         return done.stdout
 
+    @property
+    def view(self) -> Path:
+        """The server's own root folder, as a path outside."""
+        return Path(f"/proc/{self._first()}/root")
+
+    def end(self, pids: Iterable[str]) -> None:
+        """End processes inside, by their ids there."""
+        self.inside("bash", "-c", 'for each; do kill -KILL "$each" || true; done', "end", *pids)
+
     def _first(self) -> str:
         """Return the process id of the namespace's first process, as seen from outside; "" if it is gone."""
         assert self._process is not None
@@ -198,13 +209,6 @@ class Running:
         if self._scratch is not None:
             _removed(self._scratch)
             self._scratch = None
-
-
-def listens(port: int) -> bool:
-    """Tell whether somebody listens on that port of loopback."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
 
 
 def _place() -> Path:
