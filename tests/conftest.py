@@ -92,29 +92,36 @@ def dovecot(request: pytest.FixtureRequest) -> Dovecot:
     return server
 
 
-@pytest.fixture(params=_params(IMAP_SERVERS))
-def imap_server(request: pytest.FixtureRequest) -> ImapServer:
-    """Return each real IMAP server."""
-    server: ImapServer = request.getfixturevalue(request.param)
-    return server
-
-
 @pytest.fixture
 def user() -> str:
     """Return the name of a user whom no other test has."""
     return f"user-{uuid.uuid4().hex[:12]}"
 
 
+@contextmanager
+def _server(request: pytest.FixtureRequest, user: str) -> Generator[ImapServer]:
+    if request.param == "sandbox":
+        with Sandbox(user) as sandbox:
+            yield sandbox
+    else:
+        yield request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=["sandbox", *_params(IMAP_SERVERS)])
+def imap_server(request: pytest.FixtureRequest, user: str) -> Iterator[ImapServer]:
+    """Return each IMAP server: the sandbox's, which knows the test's user only, and the real ones."""
+    with _server(request, user) as server:
+        yield server
+
+
 @pytest.fixture(params=["fake", "sandbox", *_params(IMAP_SERVERS)])
 def world(request: pytest.FixtureRequest, user: str) -> Iterator[World]:
-    """Return each world in which a Mailbox is tried: the fake, then a user of the sandbox and of each real server."""
+    """Return each world in which a Mailbox is tried: the fake, then a user of each IMAP server."""
     if request.param == "fake":
         yield FakeWorld()
-    elif request.param == "sandbox":
-        with Sandbox(user) as sandbox:
-            yield ServerWorld(sandbox, user)
-    else:
-        yield ServerWorld(request.getfixturevalue(request.param), user)
+        return
+    with _server(request, user) as server:
+        yield ServerWorld(server, user)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -47,7 +47,7 @@ async def _child(scene: Scene, call: int, when: str) -> tuple[int, str]:
 
 async def _prepare(dovecot: Dovecot, sink: SmtpSink, folder: Path, user: str) -> Scene:
     clock = FixedClock(at("2026-11-13 17:00"))
-    scene = Scene(folder=folder, dovecot=dovecot, sink=sink, user=user, clock=clock)
+    scene = Scene(folder=folder, server=dovecot, sink=sink, user=user, clock=clock)
     await scene.run()
     for number, (sender, subject) in enumerate(_NIGHT):
         scene.arrive(letter(sender, subject), FRIDAY + timedelta(minutes=number))
