@@ -14,9 +14,13 @@ from tests.contract.worlds import FakeWorld, ServerWorld
 from tests.servers import courier as courier_room
 from tests.servers import cyrus as cyrus_room
 from tests.servers import dovecot as dovecot_room
+from tests.servers import exim as exim_room
+from tests.servers import postfix as postfix_room
 from tests.servers.courier import Courier
 from tests.servers.cyrus import Cyrus
 from tests.servers.dovecot import Dovecot
+from tests.servers.exim import Exim
+from tests.servers.postfix import Postfix
 from tests.servers.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -33,6 +37,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 #: The real IMAP servers, each a session fixture of its own.
 IMAP_SERVERS = ("dovecot_rich", "dovecot_poor", "courier", "cyrus", "cyrus_inbox")
+
+
+#: The classes whose log is worth showing.
+REAL = (Dovecot, Courier, Cyrus, Postfix, Exim)
 
 
 def _params(names: tuple[str, ...]) -> list[Any]:
@@ -85,6 +93,23 @@ def cyrus_inbox() -> Iterator[Cyrus]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def postfix() -> Iterator[Postfix]:
+    """A Postfix with submission over STARTTLS and over TLS and an MX, before a Dovecot of its own."""
+    with (
+        running(dovecot_room.missing() or postfix_room.missing(), lambda: Dovecot("rich")) as dovecot,
+        Postfix(dovecot) as server,
+    ):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def exim() -> Iterator[Exim]:
+    """An Exim that refuses at RCPT or after the text when it is told to."""
+    with running(exim_room.missing(), Exim) as server:
+        yield server
+
+
 @pytest.fixture(params=_params(("dovecot_rich", "dovecot_poor")))
 def dovecot(request: pytest.FixtureRequest) -> Dovecot:
     """Return the rich server, then the poor one."""
@@ -130,7 +155,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed and report.when == "call" and isinstance(item, pytest.Function):
         worlds = [each.server for each in item.funcargs.values() if isinstance(each, ServerWorld)]
-        servers = [each for each in item.funcargs.values() if isinstance(each, (Dovecot, Courier, Cyrus))]
+        servers = [each for each in item.funcargs.values() if isinstance(each, REAL)]
         for server in {id(each): each for each in [*servers, *worlds]}.values():
             report.sections.append((f"{type(server).__name__}'s log", server.log()[-5_000:]))
     return report
