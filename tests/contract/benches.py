@@ -211,7 +211,9 @@ async def opened_bench(kind: str, server: Any = None) -> AsyncGenerator[Bench]:
     async with AsyncExitStack() as stack:
         if kind == "sink":
             features = Features(user=USER, password=PASSWORD)
-            bench: SinkBench | SandboxBench | ServerBench = SinkBench(await stack.enter_async_context(SmtpSink(features=features)))
+            bench: SinkBench | SandboxBench | ServerBench = SinkBench(
+                await stack.enter_async_context(SmtpSink(features=features))
+            )
         elif kind == "sandbox":
             says = stack.enter_context(_contrary())
             bench = SandboxBench(stack.enter_context(SandboxSmtp({USER: PASSWORD})), says)

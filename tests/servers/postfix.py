@@ -1,8 +1,9 @@
 """A private Postfix on loopback, before a private Dovecot.
 
 Three doors: submission with STARTTLS and login, submission with TLS and login, and the way in from outside (MX),
-without login. Mail for its domains goes by LMTP to the Dovecot, mail for ``DEAD`` is undeliverable, all other mail is
-thrown away. Any user, password "secret"; ``verdicts`` say what becomes of the next mail to an address.
+without login. Mail for its domains goes by LMTP to the Dovecot, mail for ``DEAD`` is taken and cannot be delivered,
+all other mail is thrown away. Any user, password "secret"; ``verdicts`` say what becomes of the next mail to an
+address.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ inet_protocols = ipv4
 virtual_mailbox_domains = $DOMAINS
 virtual_transport = lmtp:inet:127.0.0.1:$LMTP
 lmtp_destination_recipient_limit = 1
-transport_maps = inline:{ { $DEAD = error:5.1.1 nobody there } }
+transport_maps = inline:{ { $DEAD = smtp:[127.0.0.1]:9 } }
+maximal_queue_lifetime = 0
+bounce_queue_lifetime = 0
 default_transport = discard:
 local_transport = error:none
 message_size_limit = $SIZE_LIMIT
@@ -61,8 +64,6 @@ smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:$VERDICTS, permit
 smtpd_end_of_data_restrictions = check_policy_service inet:127.0.0.1:$VERDICTS
 smtpd_client_connection_count_limit = 0
-minimal_backoff_time = 5s
-queue_run_delay = 5s
 X
 mkdir -p /etc/postfix/sasl
 cat > /etc/postfix/sasl/smtpd.conf <<X

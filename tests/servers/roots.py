@@ -60,6 +60,10 @@ rm -rf /var/lib/apt/lists /var/cache/apt /usr/share/doc /usr/share/man
 """
 
 
+class NotInstalledError(RuntimeError):
+    """A server's packages could not be had."""
+
+
 def missing() -> str:
     """Say why no such root can be made here; "" if it can."""
     if os.getuid() != 0:
@@ -81,7 +85,7 @@ class Root:
         """Return the folder with the packages unpacked; install them if that was not done for this machine's state.
 
         Raises:
-            RuntimeError: with what apt-get complained about.
+            NotInstalledError: with what apt-get complained about.
         """
         place = _place()
         state = hashlib.sha256(_DPKG.read_bytes() + " ".join(self.packages).encode()).hexdigest()[:16]
@@ -109,7 +113,8 @@ class Root:
                 check=False,
             )
         if done.returncode:
-            raise RuntimeError(f"could not install {self.packages}:\n{done.stdout.decode(errors='replace')[-3000:]}")
+            said = done.stdout.decode(errors="replace")[-3000:]
+            raise NotInstalledError(f"could not install {' '.join(self.packages)}: apt-get said\n{said}")
 
 
 class Running:
