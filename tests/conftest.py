@@ -160,8 +160,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Show the servers' logs with a failure."""
     report = yield
     if report.failed and report.when == "call" and isinstance(item, pytest.Function):
-        worlds = [each.server for each in item.funcargs.values() if isinstance(each, ServerWorld)]
-        servers = [each for each in item.funcargs.values() if isinstance(each, REAL)]
-        for server in {id(each): each for each in [*servers, *worlds]}.values():
+        held = [*item.funcargs.values(), *(getattr(each, "server", None) for each in item.funcargs.values())]
+        for server in {id(each): each for each in held if isinstance(each, REAL)}.values():
             report.sections.append((f"{type(server).__name__}'s log", server.log()[-5_000:]))
     return report

@@ -336,3 +336,29 @@ async def test_a_wake_up_costs_three_lines() -> None:
         lines = [line.partition(" ")[2] or line for line in server.lines[before:]]
         assert lines == ["IDLE", "DONE", "UID SEARCH UID 2:* UNDELETED"]
         await mailbox.close()
+
+
+async def test_after_a_quiet_idle_the_next_scan_asks_for_news() -> None:
+    """Courier shows new mail only to who asks: after an IDLE that told nothing a NOOP comes before the search."""
+    with ScriptedImap() as server:
+        mailbox = mailbox_at(server)
+        await mailbox.open()
+        await mailbox.scan(2)
+        before = len(server.lines)
+        assert not await mailbox.wait(0.05)
+        await mailbox.scan(2)
+        lines = [line.partition(" ")[2] or line for line in server.lines[before:]]
+        assert lines == ["IDLE", "DONE", "NOOP", "UID SEARCH UID 2:* UNDELETED"]
+        await mailbox.close()
+
+
+async def test_a_header_longer_than_asked_for_is_cut() -> None:
+    """Courier sends two octets more than the limit of a partial FETCH: the port keeps its own."""
+    octets = 65_538
+    answer = f"* 1 FETCH (UID 1 RFC822.SIZE 90000 FLAGS () BODY[HEADER.FIELDS (FROM)]<0> {{{octets}}}\r\n"
+    with ScriptedImap({"UID FETCH": answer + "x" * octets + ")\r\n" + OK}) as server:
+        mailbox = mailbox_at(server)
+        await mailbox.open()
+        (message,) = await mailbox.fetch([1])
+        assert (len(message.header), message.header_cut) == (65_536, True)
+        await mailbox.close()

@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -33,6 +34,8 @@ READY_SECONDS = 30.0
 _PLACES = ("/var/tmp", "/dev/shm")  # noqa: S108 - each layer's folder in it is ours alone (0700)
 
 _DPKG = Path("/var/lib/dpkg/status")
+
+_UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--propagation", "private")
 
 #: $UP, $WORK, $VIEW: the layer over the machine and where the view of both is mounted; $SHARED: a folder that is the
 #: same inside and outside.
@@ -71,7 +74,14 @@ def missing() -> str:
     for program in ("unshare", "apt-get", "chroot", "mount"):
         if shutil.which(program) is None:
             return f"there is no {program} here (the servers come as Debian packages)"
+    if _unshare_refused():
+        return "this machine (a container?) lets nobody make namespaces, in which servers that conflict must run"
     return ""
+
+
+@cache
+def _unshare_refused() -> bool:
+    return subprocess.run([*_UNSHARE, "true"], capture_output=True, check=False).returncode != 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +250,7 @@ def _command(layer: Path, shared: Path, inside: str) -> tuple[list[str], dict[st
         "SHARED": str(shared.resolve()),
         "INSIDE": inside,
     }
-    command = [
-        *["unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--propagation", "private"],
-        *["--kill-child=SIGKILL", "bash", "-c", _ENTER],
-    ]
-    return command, environ
+    return [*_UNSHARE, "--kill-child=SIGKILL", "bash", "-c", _ENTER], environ
 
 
 def _removed(folder: Path) -> None:
