@@ -64,6 +64,7 @@ class ImapSession:
         keywords: the selected folder takes new keywords.
         read_only: nothing in the selected folder can be changed.
         fresh: IDLE has just ended and told its news; the next search needs no NOOP before it.
+        doubtful: the server could not watch the selected folder, which may no longer be what it was.
         news: mail has come since the last search; a server tells it once, so IDLE will not tell it again.
     """
 
@@ -84,7 +85,7 @@ class ImapSession:
         self.capabilities = frozenset(each.decode("ascii", "replace") for each in self._client.capabilities())
         self._client.folder_encode = False
         self.uidvalidity = self.uidnext = self.exists = 0
-        self.keywords = self.read_only = self.fresh = self.news = False
+        self.keywords = self.read_only = self.fresh = self.news = self.doubtful = False
 
     # ------------------------------------------------------------------------------------ beginning
 
@@ -198,6 +199,7 @@ class ImapSession:
         self._imap.is_readonly = True  # keeps imaplib from raising where a folder turns out to be read-only
         if not answer.ok:
             return False
+        self.doubtful = False
         self.exists = answer.number("EXISTS")
         self.uidvalidity, self.uidnext = answer.number("UIDVALIDITY"), answer.number("UIDNEXT")
         self.keywords = any(rb"PERMANENTFLAGS" in line and rb"\*" in line for line in answer.all("OK"))
@@ -332,6 +334,7 @@ class ImapSession:
             readable_within([self._client.socket().fileno(), wake], seconds)
         imap.send(b"DONE\r\n")
         answer = self._finish("IDLE", tag)
+        self.doubtful = "NO" in answer.untagged
         # Courier shows new mail only to who asks for news: after a quiet IDLE the next search must ask again.
         self.fresh = bool(answer.untagged.keys() & {"EXISTS", "EXPUNGE", "FETCH", "VANISHED"})
         return self.fresh

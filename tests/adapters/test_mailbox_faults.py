@@ -68,6 +68,19 @@ async def test_an_empty_inbox_is_selected_each_time() -> None:
     assert (state.exists, uids) == (1, [1])
 
 
+async def test_inbox_is_selected_anew_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session may have been taken along with an INBOX that was renamed: after a minute it is not believed."""
+    for seconds, selects in ((60.0, 1), (0.0, 3)):
+        monkeypatch.setattr("responder.adapters.imap_folders.LOOK_AGAIN", seconds)
+        with ScriptedImap() as server:
+            mailbox = mailbox_at(server)
+            await mailbox.open()
+            for _ in range(2):
+                await mailbox.scan(1)
+            await mailbox.close()
+            assert len(server.said(" SELECT ")) == selects
+
+
 async def test_mail_that_arrives_during_the_search_is_found() -> None:
     """EXISTS inside the answer to a search means that the search was too early: it is made again."""
     (_, uids), _ = await scanned({"UID SEARCH": ["* SEARCH 1\r\n* 2 EXISTS\r\n" + OK, "* SEARCH 1 2\r\n" + OK]})
@@ -290,13 +303,40 @@ async def test_a_half_open_connection_is_noticed() -> None:
         await mailbox.close()
 
 
-async def test_a_sign_of_life_is_no_news() -> None:
+async def test_a_sign_of_life_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server's "still here" ends the round, and the wait says that nothing happened."""
+    monkeypatch.setattr("responder.adapters.mailbox.BREATH", 0.1)
     with ScriptedImap({"IDLE": "+ idling\r\n* OK Still here\r\n"}) as server:
         mailbox = mailbox_at(server)
         await mailbox.open()
         assert not await mailbox.wait(30)
         await mailbox.close()
+
+
+async def test_a_server_that_ends_every_idle_at_once_is_no_busy_loop() -> None:
+    """Something to say at each IDLE is no reason to ask again at once: a wait takes its time, or five seconds."""
+    with ScriptedImap({"IDLE": "* NO cannot watch it\r\n+ idling\r\n"}) as server:
+        mailbox = mailbox_at(server)
+        await mailbox.open()
+        begun = time.monotonic()
+        for _ in range(3):
+            assert not await mailbox.wait(0.2)
+        assert time.monotonic() - begun >= 0.5
+        mailbox.wake()
+        assert await mailbox.wait(30)
+        await mailbox.close()
+
+
+async def test_a_folder_that_cannot_be_watched_is_selected_anew() -> None:
+    """Dovecot says NO in IDLE when INBOX was renamed under the session: the next scan selects INBOX."""
+    with ScriptedImap({"IDLE": ["* NO Internal error\r\n+ idling\r\n", "+ idling\r\n"]}) as server:
+        mailbox = mailbox_at(server)
+        await mailbox.open()
+        for _ in range(2):
+            await mailbox.wait(0.05)
+            await mailbox.scan(1)
+        await mailbox.close()
+        assert len(server.said(" SELECT ")) == 2
 
 
 async def test_idle_that_is_refused_is_waited_for_without() -> None:
