@@ -8,7 +8,6 @@ happens in one thread of its own; a session that failed is let go of, and ``open
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -36,7 +35,6 @@ T = TypeVar("T")
 MOST_HEADER = 65_536  # octets; an honest header is a tenth of it, a hostile one can be endless
 MOST_ID = 4_096  # octets of the Message-ID fields
 ROUND = 240.0  # seconds of IDLE at most: firewalls forget connections that are silent for five minutes
-BREATH = 5.0  # seconds that an IDLE takes at least, also where the server has something else to say at once
 CLOSE_SECONDS = 5.0  # a goodbye that takes longer is cut short
 SLOW = 2.0  # time-outs of a server that answers, but does not get on
 LEAST_OCTETS = 1_024  # that an answer must come on by in that time
@@ -390,11 +388,7 @@ class ImapMailbox:
             if self._alarm.cleared() or folders.session.news:
                 return True
             if folders.profile.idle:
-                begun = time.monotonic()
                 news = folders.session.idle(min(seconds, ROUND), self._alarm.fileno())
-                if not news:
-                    left = min(seconds, BREATH) - (time.monotonic() - begun)
-                    news = readable_within([self._alarm.fileno()], left)
             else:
                 news = readable_within([self._alarm.fileno()], min(seconds, ROUND))
             return self._alarm.cleared() or news
