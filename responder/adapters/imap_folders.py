@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 WHOLE = "(UID BODY.PEEK[])"
 LAST_COPIES = 1_000  # messages of a target looked through for copies made before a crash: twice what is filed at once
+LOOK_AGAIN = 60.0  # seconds; on Dovecot a session stays in an INBOX that was renamed, for ever, and sees no new mail
 
 # What programs call these folders where the server does not say (SPECIAL-USE); "/" separates levels.
 SENT_NAMES = (
@@ -101,10 +103,16 @@ class Folders:
     def home(self) -> None:
         """Select INBOX."""
         wire = "INBOX" if self._inbox.upper() == "INBOX" else self.wire(self._inbox)
+        self._home_at = time.monotonic()
         if not self.session.select(wire, read_only=self._read_only):
             if wire != "INBOX" and self._inbox not in self._known:
                 raise ConfigurationError(f"{self._account}: inbox: there is no folder {self._inbox!r}")
             raise TemporaryError(f"{self._account}: {self._inbox} could not be opened; trying again later")
+
+    @property
+    def stale(self) -> bool:
+        """The selected folder may no longer be INBOX: the server cannot watch it, or it was selected long ago."""
+        return self.session.doubtful or time.monotonic() - self._home_at >= LOOK_AGAIN
 
     @contextlib.contextmanager
     def elsewhere(self, folder: str, *, read_only: bool) -> Generator[bool]:

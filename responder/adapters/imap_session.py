@@ -11,7 +11,6 @@ import contextlib
 import re
 import socket
 import ssl
-import time
 from typing import TYPE_CHECKING, Any
 
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
@@ -65,10 +64,10 @@ class ImapSession:
         uidnext: every UID below it existed when the folder was last looked at.
         reckoned: the server does not tell UIDNEXT: it was reckoned from the newest message.
         exists: how many messages the selected folder holds, as far as the server has said.
-        selected_at: when the folder was selected, on the monotonic clock.
         keywords: the selected folder takes new keywords.
         read_only: nothing in the selected folder can be changed.
-        fresh: IDLE has just ended, which told all news; the next search needs no NOOP before it.
+        fresh: IDLE has just ended and told its news; the next search needs no NOOP before it.
+        doubtful: the server could not watch the selected folder, which may no longer be what it was.
         news: mail has come since the last search; a server tells it once, so IDLE will not tell it again.
     """
 
@@ -89,8 +88,7 @@ class ImapSession:
         self.capabilities = frozenset(each.decode("ascii", "replace") for each in self._client.capabilities())
         self._client.folder_encode = False
         self.uidvalidity = self.uidnext = self.exists = 0
-        self.keywords = self.read_only = self.fresh = self.news = self.reckoned = False
-        self.selected_at = 0.0
+        self.keywords = self.read_only = self.fresh = self.news = self.reckoned = self.doubtful = False
 
     # ------------------------------------------------------------------------------------ beginning
 
@@ -208,7 +206,7 @@ class ImapSession:
         self._imap.is_readonly = True  # keeps imaplib from raising where a folder turns out to be read-only
         if not answer.ok:
             return False
-        self.selected_at = time.monotonic()
+        self.doubtful = False
         self.exists = answer.number("EXISTS")
         self.uidvalidity, self.uidnext = answer.number("UIDVALIDITY"), answer.number("UIDNEXT")
         self.keywords = any(rb"PERMANENTFLAGS" in line and rb"\*" in line for line in answer.all("OK"))
@@ -367,8 +365,10 @@ class ImapSession:
             readable_within([self._client.socket().fileno(), wake], seconds)
         imap.send(b"DONE\r\n")
         answer = self._finish("IDLE", tag)
-        self.fresh = True
-        return bool(answer.untagged.keys() & {"EXISTS", "EXPUNGE", "FETCH", "VANISHED"})
+        self.doubtful = "NO" in answer.untagged
+        # Courier shows new mail only to who asks for news: after a quiet IDLE the next search must ask again.
+        self.fresh = bool(answer.untagged.keys() & {"EXISTS", "EXPUNGE", "FETCH", "VANISHED"})
+        return self.fresh
 
     def _buffered(self) -> bool:
         """Tell whether lines were read along with the last one: a poll of the socket does not see them."""

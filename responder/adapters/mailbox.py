@@ -8,7 +8,6 @@ happens in one thread of its own; a session that failed is let go of, and ``open
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -38,7 +37,6 @@ T = TypeVar("T")
 MOST_HEADER = 65_536  # octets; an honest header is a tenth of it, a hostile one can be endless
 MOST_ID = 4_096  # octets of the Message-ID fields
 ROUND = 240.0  # seconds of IDLE at most: firewalls forget connections that are silent for five minutes
-SURE_SECONDS = 300.0  # an INBOX that was renamed stays selected under its new name, and no server says so
 CLOSE_SECONDS = 5.0  # a goodbye that takes longer is cut short
 SLOW = 2.0  # time-outs of a server that answers, but does not get on
 LEAST_OCTETS = 1_024  # that an answer must come on by in that time
@@ -214,13 +212,12 @@ class ImapMailbox:
 
         def work(folders: Folders) -> tuple[InboxState, Sequence[int]]:
             session = folders.session
-            if time.monotonic() - session.selected_at >= SURE_SECONDS:
+            # Who renames INBOX takes our session along, on Dovecot with its mail, on Cyrus without: only a fresh SELECT
+            # is believed to be INBOX.
+            if folders.stale or not (session.exists or session.fresh):
                 folders.home()
             elif not session.fresh:
-                if session.exists:
-                    session.demand("NOOP")
-                else:  # Cyrus shows an INBOX that was renamed as empty: only a fresh SELECT is believed
-                    folders.home()
+                session.demand("NOOP")
             found = session.search(from_uid)
             if not found and session.exists:  # not even the last message: the same suspicion
                 folders.home()
@@ -240,7 +237,7 @@ class ImapMailbox:
             return [
                 Message(
                     key=MessageKey(mailbox=name, uidvalidity=uidvalidity, uid=uid),
-                    header=one.data or b"",
+                    header=(one.data or b"")[:MOST_HEADER],  # Courier sends two octets more than it was asked for
                     header_cut=len(one.data or b"") >= MOST_HEADER,
                     internal_at=one.internal_at,
                     size=one.size,

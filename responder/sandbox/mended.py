@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
 
 def mend() -> None:
-    """Let keywords be stored, dates be missing, and dispositions be lists. Repeatable; for the whole process."""
+    """Let keywords be stored, news be told, dates be missing, and dispositions be lists.
+
+    Repeatable; for the whole process.
+    """
     from pymap.backend.dict.mailbox import MailboxData  # noqa: PLC0415 - an extra
     from pymap.parsing.response import fetch  # noqa: PLC0415 - an extra
     from pymap.parsing.specials.flag import Recent, Wildcard, get_system_flags  # noqa: PLC0415 - an extra
@@ -27,9 +31,21 @@ def mend() -> None:
     patched: Any = MailboxData
     # Without the wildcard a keyword is dropped silently.
     patched.permanent_flags = property(permanent_flags)
+    if patched.update_selected.__module__ != __name__:
+        patched.update_selected = _prompt(patched.update_selected)
     answers: Any = fetch
     answers.DateTime = _date_time
     answers.String = _String
+
+
+def _prompt(update: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+    """Return what lets IDLE begin with the news since the last command, which pymap keeps until the next ones."""
+
+    async def update_selected(self: Any, selected: Any, *, wait_on: object = None) -> object:
+        told = selected.mod_sequence == self._mod_sequences.highest
+        return await update(self, selected, wait_on=wait_on if told else None)
+
+    return update_selected
 
 
 def _date_time(when: datetime | None) -> Any:

@@ -1,4 +1,4 @@
-"""What only a real server can show: TLS, what lies in its folders, and how a broken filing is finished."""
+"""What only Dovecot can show: TLS, a new UIDVALIDITY, mail delivered over LMTP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from responder.errors import TemporaryError
-from tests.contract.worlds import AT, DovecotWorld, letter, move
+from tests.contract.worlds import AT, ServerWorld, letter, move
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.server
 
 
 @pytest.fixture
-def world(dovecot: Dovecot, user: str) -> DovecotWorld:
+def world(dovecot: Dovecot, user: str) -> ServerWorld:
     """Return a new user of each server."""
-    return DovecotWorld(dovecot, user)
+    return ServerWorld(dovecot, user)
 
 
-async def test_tls_with_a_known_authority(world: DovecotWorld) -> None:
+async def test_tls_with_a_known_authority(world: ServerWorld) -> None:
     """Over TLS and over STARTTLS the mailbox works, and IDLE there hears of new mail too."""
     server = world.server
     ways = (("tls", server.imaps_port), ("starttls", server.imap_port))
@@ -39,7 +39,7 @@ async def test_tls_with_a_known_authority(world: DovecotWorld) -> None:
         await mailbox.close()
 
 
-async def test_tls_is_not_believed_blindly(world: DovecotWorld, tmp_path: Path) -> None:
+async def test_tls_is_not_believed_blindly(world: ServerWorld, tmp_path: Path) -> None:
     """An authority we do not know, or a certificate for another name, is refused, and the error says why."""
     server = world.server
     for security, port in (("tls", server.imaps_port), ("starttls", server.imap_port)):
@@ -55,7 +55,7 @@ async def test_tls_is_not_believed_blindly(world: DovecotWorld, tmp_path: Path) 
     assert f"Login: user=<{world.user}>" not in server.log()
 
 
-async def test_plain_text_at_the_tls_port(world: DovecotWorld) -> None:
+async def test_plain_text_at_the_tls_port(world: ServerWorld) -> None:
     """TLS spoken to a port without it, and the other way round, is a TemporaryError."""
     wrong = world.mailbox(security="tls", ca_file=world.server.certificate)
     with pytest.raises(TemporaryError):
@@ -65,82 +65,9 @@ async def test_plain_text_at_the_tls_port(world: DovecotWorld) -> None:
         await silent.open()
 
 
-async def test_new_folders_are_subscribed(world: DovecotWorld) -> None:
-    """The owner's program shows what we made; a dot inside a name makes no level of its own."""
-    world.deliver(letter(1))
-    mailbox = world.mailbox()
-    state = await mailbox.open()
-    folder = "Callbacks/2026-11-24 10.00"
-    assert await mailbox.file([move(1, state.uidvalidity, folder)]) == {1: "moved"}
-    await mailbox.close()
-    made = folder if world.server.kind == "rich" else "Callbacks/2026-11-24 10_00"
-    assert made in world.folders()
-    assert made in world.subscribed()
-    again = world.mailbox()
-    await again.open()
-    assert made in again.profile.folders
-    assert "Callbacks" not in again.profile.folders
-    await again.close()
-
-
-async def test_a_parent_that_holds_no_mail_can_become_a_target(world: DovecotWorld) -> None:
-    """A level above a folder, which cannot be selected, is made into a folder when mail is to go there."""
-    world.deliver(letter(1), letter(2))
-    mailbox = world.mailbox()
-    state = await mailbox.open()
-    await mailbox.file([move(1, state.uidvalidity, "Callbacks/today")])
-    assert await mailbox.file([move(2, state.uidvalidity, "Callbacks")]) == {2: "moved"}
-    await mailbox.close()
-    assert (len(world.stored("Callbacks")), len(world.stored("Callbacks/today"))) == (1, 1)
-
-
-async def test_a_copy_made_before_a_crash_is_not_made_again(dovecot_poor: Dovecot, user: str) -> None:
-    r"""Without MOVE a crash may come between COPY and \Deleted: the next try finishes, and copies nothing twice."""
-    world = DovecotWorld(dovecot_poor, user)
-    world.deliver(letter(1), letter(2), at=AT)
-    mailbox = world.mailbox()
-    state = await mailbox.open()
-    with world.server.client(user) as imap:
-        imap.create("INBOX.Callbacks")
-        imap.select("INBOX")
-        imap.uid("COPY", "1", "INBOX.Callbacks")
-    moves = [move(uid, state.uidvalidity, "Callbacks") for uid in (1, 2)]
-    await mailbox.open()
-    assert await mailbox.file(moves) == {1: "moved", 2: "moved"}
-    assert (await mailbox.scan(1))[1] == []
-    await mailbox.close()
-    assert [stored.raw for stored in world.stored("Callbacks")] == [letter(1), letter(2)]
-
-
-async def test_another_message_with_the_same_id_is_not_lost(dovecot_poor: Dovecot, user: str) -> None:
-    """A second message that bears a filed one's Message-ID is copied all the same before it leaves INBOX."""
-    world = DovecotWorld(dovecot_poor, user)
-    world.deliver(letter(1), letter(1, body="same length, isn't"))
-    mailbox = world.mailbox()
-    state = await mailbox.open()
-    for uid in (1, 2):
-        same = move(uid, state.uidvalidity, "Callbacks", message_id="<1@vostok.example>")
-        assert await mailbox.file([same]) == {uid: "moved"}
-    await mailbox.close()
-    assert len({stored.raw for stored in world.stored("Callbacks")}) == 2
-
-
-async def test_read_only_changes_nothing(world: DovecotWorld) -> None:
-    """Opened read-only, INBOX is read as always and nothing can leave it."""
-    world.deliver(letter(1))
-    mailbox = world.mailbox(read_only=True)
-    state = await mailbox.open()
-    assert len(await mailbox.fetch((await mailbox.scan(1))[1])) == 1
-    (word,) = (await mailbox.file([move(1, state.uidvalidity, "Callbacks")])).values()
-    await mailbox.close()
-    assert "reading only" in word
-    assert "Callbacks" not in world.folders()
-    assert [stored.raw for stored in world.stored()] == [letter(1)]
-
-
 async def test_idle_can_be_left_unused(dovecot_rich: Dovecot, user: str) -> None:
     """Where the owner wants no IDLE, only the time and ``wake`` end a wait."""
-    world = DovecotWorld(dovecot_rich, user)
+    world = ServerWorld(dovecot_rich, user)
     mailbox = world.mailbox(idle=False)
     await mailbox.open()
     world.deliver(letter(1))
@@ -150,7 +77,7 @@ async def test_idle_can_be_left_unused(dovecot_rich: Dovecot, user: str) -> None
     await mailbox.close()
 
 
-async def test_an_unchanged_sent_costs_one_command(world: DovecotWorld) -> None:
+async def test_an_unchanged_sent_costs_one_command(world: ServerWorld) -> None:
     """Asking for news of Sent where there is none is one STATUS; INBOX stays selected."""
     mailbox = world.mailbox()
     await mailbox.open()
@@ -161,7 +88,7 @@ async def test_an_unchanged_sent_costs_one_command(world: DovecotWorld) -> None:
     await mailbox.close()
 
 
-async def test_uidvalidity_that_changed_between_sessions(world: DovecotWorld) -> None:
+async def test_uidvalidity_that_changed_between_sessions(world: ServerWorld) -> None:
     """After the server numbered INBOX anew, open tells the new UIDVALIDITY, and an old UID is filed no more."""
     world.deliver(letter(1))
     mailbox = world.mailbox()
@@ -180,7 +107,7 @@ async def test_uidvalidity_that_changed_between_sessions(world: DovecotWorld) ->
     await mailbox.close()
 
 
-async def test_the_return_path_is_at_hand(world: DovecotWorld) -> None:
+async def test_the_return_path_is_at_hand(world: ServerWorld) -> None:
     """Mail delivered over LMTP has its envelope sender and its recipient in the header."""
     raw = letter(1).partition(b"\r\n")[2]
     world.server.deliver(world.user, raw, sender="ivan@vostok.example")

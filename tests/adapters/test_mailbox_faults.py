@@ -68,6 +68,19 @@ async def test_an_empty_inbox_is_selected_each_time() -> None:
     assert (state.exists, uids) == (1, [1])
 
 
+async def test_inbox_is_selected_anew_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session may have been taken along with an INBOX that was renamed: after a minute it is not believed."""
+    for seconds, selects in ((60.0, 1), (0.0, 3)):
+        monkeypatch.setattr("responder.adapters.imap_folders.LOOK_AGAIN", seconds)
+        with ScriptedImap() as server:
+            mailbox = mailbox_at(server)
+            await mailbox.open()
+            for _ in range(2):
+                await mailbox.scan(1)
+            await mailbox.close()
+            assert len(server.said(" SELECT ")) == selects
+
+
 async def test_mail_that_arrives_during_the_search_is_found() -> None:
     """EXISTS inside the answer to a search means that the search was too early: it is made again."""
     (_, uids), _ = await scanned({"UID SEARCH": ["* SEARCH 1\r\n* 2 EXISTS\r\n" + OK, "* SEARCH 1 2\r\n" + OK]})
@@ -299,6 +312,18 @@ async def test_a_sign_of_life_is_no_news() -> None:
         await mailbox.close()
 
 
+async def test_a_folder_that_cannot_be_watched_is_selected_anew() -> None:
+    """Dovecot says NO in IDLE when INBOX was renamed under the session: the next scan selects INBOX."""
+    with ScriptedImap({"IDLE": ["* NO Internal error\r\n+ idling\r\n", "+ idling\r\n"]}) as server:
+        mailbox = mailbox_at(server)
+        await mailbox.open()
+        for _ in range(2):
+            await mailbox.wait(0.05)
+            await mailbox.scan(1)
+        await mailbox.close()
+        assert len(server.said(" SELECT ")) == 2
+
+
 async def test_idle_that_is_refused_is_waited_for_without() -> None:
     """A server that offers IDLE and says NO to it is polled."""
     with ScriptedImap({"IDLE": "{tag} NO not now\r\n"}) as server:
@@ -335,4 +360,30 @@ async def test_a_wake_up_costs_three_lines() -> None:
         await mailbox.scan(2)
         lines = [line.partition(" ")[2] or line for line in server.lines[before:]]
         assert lines == ["IDLE", "DONE", "UID SEARCH UID 2:* UNDELETED"]
+        await mailbox.close()
+
+
+async def test_after_a_quiet_idle_the_next_scan_asks_for_news() -> None:
+    """Courier shows new mail only to who asks: after an IDLE that told nothing a NOOP comes before the search."""
+    with ScriptedImap() as server:
+        mailbox = mailbox_at(server)
+        await mailbox.open()
+        await mailbox.scan(2)
+        before = len(server.lines)
+        assert not await mailbox.wait(0.05)
+        await mailbox.scan(2)
+        lines = [line.partition(" ")[2] or line for line in server.lines[before:]]
+        assert lines == ["IDLE", "DONE", "NOOP", "UID SEARCH UID 2:* UNDELETED"]
+        await mailbox.close()
+
+
+async def test_a_header_longer_than_asked_for_is_cut() -> None:
+    """Courier sends two octets more than the limit of a partial FETCH: the port keeps its own."""
+    octets = 65_538
+    answer = f"* 1 FETCH (UID 1 RFC822.SIZE 90000 FLAGS () BODY[HEADER.FIELDS (FROM)]<0> {{{octets}}}\r\n"
+    with ScriptedImap({"UID FETCH": answer + "x" * octets + ")\r\n" + OK}) as server:
+        mailbox = mailbox_at(server)
+        await mailbox.open()
+        (message,) = await mailbox.fetch([1])
+        assert (len(message.header), message.header_cut) == (65_536, True)
         await mailbox.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.worlds import DovecotWorld, letter
+from tests.contract.worlds import ServerWorld, letter
 
 if TYPE_CHECKING:
     from tests.servers.dovecot import Dovecot
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.server
 
 async def test_news_told_outside_idle_ends_the_next_wait(dovecot_rich: Dovecot, user: str) -> None:
     """The next wait returns at once, though IDLE would tell nothing any more; after a scan it waits again."""
-    world = DovecotWorld(dovecot_rich, user)
+    world = ServerWorld(dovecot_rich, user)
     world.deliver(letter(1))
     mailbox = world.mailbox()
     await mailbox.open()

@@ -98,7 +98,8 @@ async def test_scan_leaves_out_what_is_deleted(world: World) -> None:
 async def test_fetch_brings_the_chosen_fields_raw(world: World) -> None:
     """A message has its chosen fields in their order and as they were folded, its arrival in UTC, size and flags."""
     raw = letter(1).replace(b"Subject: letter 1", b"Subject: =?utf-8?q?=D0=B4?=\r\n =?utf-8?q?=D0=B0?=")
-    world.deliver(raw, at=datetime(2026, 11, 20, 20, 0, 7, tzinfo=UTC), flags=["\\Flagged", "$label1"])
+    flags = {"\\Flagged", "$label1"} if world.keywords else {"\\Flagged"}
+    world.deliver(raw, at=datetime(2026, 11, 20, 20, 0, 7, tzinfo=UTC), flags=flags)
     async with opened(world) as mailbox:
         (message,) = await mailbox.fetch([1])
         assert message.header == (
@@ -109,7 +110,7 @@ async def test_fetch_brings_the_chosen_fields_raw(world: World) -> None:
         assert (message.key.mailbox, message.key.uid, message.size) == ("main", 1, len(raw))
         assert message.key.uidvalidity == (await mailbox.scan(1))[0].uidvalidity
         assert message.internal_at == datetime(2026, 11, 20, 20, 0, 7, tzinfo=UTC)
-        assert message.flags == {"\\Flagged", "$label1"}
+        assert message.flags == flags
         assert not message.header_cut
         assert message.body is None
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
-
-from imapclient import IMAPClient
 
 from responder.adapters.mailbox import ImapMailbox
 from responder.core.model import FileMessage, MessageKey, RemoveDraft, Window
 from tests.fakes.mailbox import FakeMailbox, FakeServer
 from tests.servers.dovecot import PASSWORD
+from tests.servers.mail_program import MailProgram, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Iterable
 
     from responder.ports import Mailbox
-    from tests.servers.dovecot import Dovecot
 
 FIELDS = ("Return-Path", "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "Content-Type")
 AT = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
@@ -58,20 +55,13 @@ def removal(uidvalidity: int, uid: int, message_id: str) -> RemoveDraft:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A message as another program sees it."""
-
-    raw: bytes
-    internal_at: datetime
-    flags: frozenset[str]
-
-
 class World(Protocol):
     """A server with one user, in the test's hand. Folder names are with "/" between levels."""
 
-    idle: bool
+    idle: bool  # offers it
+    prompt: bool  # tells a waiting session of news at once
     uidplus: bool
+    keywords: bool
 
     def mailbox(self, *, password: str = PASSWORD) -> Mailbox:
         """Make a mailbox that is not open yet."""
@@ -109,8 +99,7 @@ class World(Protocol):
 class FakeWorld:
     """The fake."""
 
-    idle = True
-    uidplus = True
+    idle = prompt = uidplus = keywords = True
 
     def __init__(self) -> None:
         self.server = FakeServer()
@@ -153,13 +142,14 @@ class FakeWorld:
         self.server.kick()
 
 
-class DovecotWorld:
-    """A user of a real Dovecot."""
+class ServerWorld:
+    """A user of a real server."""
 
-    def __init__(self, server: Dovecot, user: str) -> None:
+    def __init__(self, server: Any, user: str) -> None:
         self.server, self.user = server, user
-        self.idle = self.uidplus = server.kind == "rich"
-        self._prefix, self._separator = ("", "/") if server.kind == "rich" else ("INBOX.", ".")
+        self.idle, self.prompt, self.uidplus = server.idle, server.prompt, server.uidplus
+        self.keywords = server.keywords
+        self.program = MailProgram(server, user)
 
     def mailbox(self, *, password: str = PASSWORD, **options: Any) -> ImapMailbox:
         """Make a mailbox; ``options`` replace its arguments."""
@@ -175,60 +165,29 @@ class DovecotWorld:
         }
         return ImapMailbox(**arguments | options)
 
-    def _client(self) -> Iterator[Any]:
-        with IMAPClient("127.0.0.1", self.server.imap_port, ssl=False, timeout=20) as client:
-            client.normalise_times = False
-            client.login(self.user, PASSWORD)
-            yield client
-
-    def wire(self, folder: str) -> str:
-        """Return the name that the server gives a folder."""
-        return folder if folder == "INBOX" else self._prefix + folder.replace("/", self._separator)
-
     def deliver(self, *raws: bytes, at: datetime = AT, flags: Iterable[str] = (), folder: str = "INBOX") -> None:
         """Let messages arrive, with the INTERNALDATE given."""
-        for client in self._client():
-            for raw in raws:
-                client.append(self.wire(folder), raw, tuple(flags), at)
+        self.program.append(*raws, at=at, flags=flags, folder=folder)
 
     def stored(self, folder: str = "INBOX") -> list[Stored]:
         """Return the messages."""
-        result: list[Stored] = []
-        for client in self._client():
-            client.select_folder(self.wire(folder), readonly=True)
-            uids = client.search("UNDELETED")
-            for _, data in sorted(client.fetch(uids, ["BODY.PEEK[]", "INTERNALDATE", "FLAGS"]).items()):
-                flags = {each.decode() for each in data[b"FLAGS"]} - {"\\Recent"}
-                result.append(Stored(data[b"BODY[]"], data[b"INTERNALDATE"].astimezone(UTC), frozenset(flags)))
-        return result
+        return self.program.stored(folder)
 
     def folders(self) -> set[str]:
         """Return the folders."""
-        names = [name for client in self._client() for _, _, name in client.list_folders()]
-        return {name.removeprefix(self._prefix).replace(self._separator, "/") for name in names}
-
-    def subscribed(self) -> set[str]:
-        """Return the folders that the owner's program shows."""
-        names = [name for client in self._client() for _, _, name in client.list_sub_folders()]
-        return {name.removeprefix(self._prefix).replace(self._separator, "/") for name in names}
+        return self.program.folders()
 
     def expunge(self, uid: int) -> None:
         """Remove a message."""
-        for client in self._client():
-            client.select_folder("INBOX")
-            client.delete_messages([uid])
-            client.expunge()
+        self.program.expunge(uid)
 
     def mark_deleted(self, uid: int) -> None:
         """Mark a message."""
-        for client in self._client():
-            client.select_folder("INBOX")
-            client.delete_messages([uid])
+        self.program.mark_deleted(uid)
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder."""
-        for client in self._client():
-            client.delete_folder(self.wire(folder))
+        self.program.remove_folder(folder)
 
     def kick(self) -> None:
         """End the sessions."""

@@ -28,7 +28,7 @@ from tests.e2e.scene import EXAMPLE, Scene, letter
 if TYPE_CHECKING:
     import pytest
 
-    from tests.servers.dovecot import Dovecot
+    from tests.servers.mail_program import ImapServer
     from tests.servers.smtp import SmtpSink
 
 #: A past Friday evening in Moscow: a server keeps no arrival that lies in its future.
@@ -127,7 +127,7 @@ class Patient:
         if ended.killed:
             self.deaths.append(ended.points[-1] if number else f"after {len(ended.points)} points, {more}")
         deadline = time.monotonic() + SETTLED_SECONDS
-        while scene.sink.open_connections or connected(scene.dovecot.imap_port):
+        while scene.sink.open_connections or connected(scene.server.imap_port):
             assert time.monotonic() < deadline, f"{self.deaths}: the servers do not come to rest"
             await asyncio.sleep(0.002)  # waits for other processes, which tell nobody
         return ended
@@ -191,13 +191,13 @@ class Patient:
 
 
 async def admit(
-    dovecot: Dovecot, sink: SmtpSink, zygote: Zygote, folder: Path, user: str, *, mode: str = "send"
+    server: ImapServer, sink: SmtpSink, zygote: Zygote, folder: Path, user: str, *, mode: str = "send"
 ) -> Patient:
     """Set up a mailbox that was watched since the afternoon, and let a night's mail arrive."""
     sink.mails.clear()
     scene = Scene(
         folder=folder,
-        dovecot=dovecot,
+        server=server,
         sink=sink,
         user=user,
         clock=FixedClock(at("2026-11-13 17:00")),
@@ -214,7 +214,7 @@ async def admit(
 class Ward:
     """Where patients are admitted: one server, one outbox, one way to answer."""
 
-    def __init__(self, server: Dovecot, zygote: Zygote, user: str, folder: Path, mode: str) -> None:
+    def __init__(self, server: ImapServer, zygote: Zygote, user: str, folder: Path, mode: str) -> None:
         self.server, self.zygote, self.user, self.folder, self.mode = server, zygote, user, folder, mode
         self.cells = 0
 

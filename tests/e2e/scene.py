@@ -1,4 +1,4 @@
-"""A whole set-up for one test: the example configuration pointed at a real Dovecot and an SMTP sink."""
+"""A whole set-up for one test: the example configuration pointed at a real IMAP server and an SMTP sink."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import tomli_w
 
 from responder import config
 from responder.daemon import Daemon
+from tests.servers.dovecot import Dovecot
+from tests.servers.mail_program import MailProgram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
     from tests.e2e.clocks import FixedClock
-    from tests.servers.dovecot import Dovecot
+    from tests.servers.mail_program import ImapServer
     from tests.servers.smtp import Captured, SmtpSink
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -64,17 +66,24 @@ class Scene:
     """One owner's set-up. ``changes`` is merged over the example configuration, table by table."""
 
     folder: Path
-    dovecot: Dovecot
+    server: ImapServer
     sink: SmtpSink
     user: str
     clock: FixedClock
     changes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.program = MailProgram(self.server, self.user)
         self.config = self.folder / "config.toml"
         self.state = self.folder / "state"
         self.state.mkdir(mode=0o700, parents=True)
         self.write()
+
+    @property
+    def dovecot(self) -> Dovecot:
+        """The server, for what only Dovecot can do."""
+        assert isinstance(self.server, Dovecot)
+        return self.server
 
     def write(self) -> None:
         """Write config.toml."""
@@ -87,7 +96,7 @@ class Scene:
         tables["mailboxes"] = {
             "main": {
                 "addresses": main["addresses"],
-                "imap": {"host": "127.0.0.1", "port": self.dovecot.imap_port, "security": "none"},
+                "imap": {"host": "127.0.0.1", "port": self.server.imap_port, "security": "none"},
                 "smtp": {"host": "127.0.0.1", "port": self.sink.port, "security": "none"},
                 "username": self.user,
                 "password": {"file": str(secret)},
@@ -102,9 +111,9 @@ class Scene:
         daemon = Daemon(config.load(self.config), state=self.state, clock=self.clock, environ=os.environ)
         await daemon.once()
 
-    def arrive(self, raw: bytes, at: datetime) -> None:
+    def arrive(self, raw: bytes, at: datetime, *, folder: str = "INBOX") -> None:
         """Let a message arrive: the server stores it with that INTERNALDATE."""
-        self.dovecot.append(self.user, raw, at)
+        self.program.append(raw, at=at, folder=folder)
 
     def tree(self) -> dict[str, list[EmailMessage]]:
         """Return every folder with its messages, by the name the owner sees ("/" between levels, no prefix)."""
@@ -116,31 +125,13 @@ class Scene:
         return found
 
     def everything(self) -> Iterator[tuple[str, str, bytes]]:
-        """Yield (folder, flags, raw) of all messages."""
-        from imapclient.imap_utf7 import decode  # noqa: PLC0415
+        r"""Yield (folder, flags, raw) of all messages.
 
-        with self.dovecot.client(self.user) as imap:
-            _, lines = imap.list()
-            for line in lines:
-                assert isinstance(line, bytes)
-                name = line.rpartition(b' "/" ')[2] or line
-                if self.dovecot.kind == "poor":
-                    name = line.rpartition(b' "." ')[2]
-                name = name.strip(b'"')
-                seen = str(decode(name))
-                if self.dovecot.kind == "poor":
-                    seen = seen.removeprefix("INBOX.").replace(".", "/")
-                if imap.select(b'"' + name + b'"', readonly=True)[0] != "OK":
-                    continue
-                _, data = (
-                    imap.fetch("1:*", "(FLAGS BODY.PEEK[])")
-                    if imap.untagged_responses.get("EXISTS", [b"0"]) != [b"0"]
-                    else ("OK", [])
-                )
-                for part in data:
-                    # Without UIDPLUS what was filed stays behind, marked, until the owner's program expunges.
-                    if isinstance(part, tuple) and b"\\Deleted" not in part[0]:
-                        yield seen, part[0].decode(), part[1]
+        Those marked as \\Deleted are left out: without UIDPLUS what was filed stays behind, marked, until the owner's
+        program expunges.
+        """
+        for folder, message in self.program.everything():
+            yield folder, " ".join(sorted(message.flags)), message.raw
 
     def subjects(self, folder: str) -> list[str]:
         """Return the subjects in a folder, in its order."""

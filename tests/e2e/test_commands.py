@@ -43,7 +43,7 @@ def scene(dovecot_rich: Dovecot, user: str, tmp_path: Path) -> Iterator[Scene]:
     """The example configuration on a real server."""
     with ThreadedSmtpSink() as sink:
         yield Scene(
-            folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=FixedClock(at("2026-11-13 17:00"))
+            folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=FixedClock(at("2026-11-13 17:00"))
         )
 
 

@@ -38,7 +38,7 @@ async def sink() -> AsyncIterator[SmtpSink]:
 def scene(dovecot_rich: Dovecot, sink: SmtpSink, user: str, tmp_path: Path) -> Scene:
     """The example configuration on a Friday afternoon."""
     clock = FixedClock(at("2026-11-13 17:00"))
-    return Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock)
+    return Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock)
 
 
 async def reasons(scene: Scene) -> dict[str, str]:
@@ -230,7 +230,7 @@ async def test_a_refused_reply_is_not_told(dovecot_rich: Dovecot, user: str, tmp
 
     async with SmtpSink(script={"DOT": [reply("550 5.7.1 no"), drop(), None]}) as sink:
         clock = FixedClock(at("2026-11-13 17:00"))
-        scene = Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock)
+        scene = Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock)
         await scene.run()
         for number in range(3):
             when = FRIDAY + timedelta(hours=number)

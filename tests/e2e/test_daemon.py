@@ -94,7 +94,7 @@ async def scene(dovecot: Dovecot, user: str, tmp_path: Path) -> AsyncIterator[Sc
     """An office that is closed now, whatever day it is."""
     async with SmtpSink() as sink:
         clock = FixedClock(datetime.now(UTC))  # noqa: TID251 - the test runs under the real clock
-        yield Scene(folder=tmp_path, dovecot=dovecot, sink=sink, user=user, clock=clock, changes=closed_now())
+        yield Scene(folder=tmp_path, server=dovecot, sink=sink, user=user, clock=clock, changes=closed_now())
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ async def test_each_gate_has_its_reason(dovecot_rich: Dovecot, user: str, tmp_pa
     async with SmtpSink() as sink:
         clock = FixedClock(at("2026-11-13 17:00"))
         changes = {"replies": {"limits": limits}}
-        scene = Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock, changes=changes)
+        scene = Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock, changes=changes)
         await scene.run()
         for number, (_, headers, path) in enumerate(GATES):
             person = _person(number)
@@ -162,7 +162,7 @@ async def test_nothing_inside_an_attached_message_counts(dovecot_rich: Dovecot, 
     )
     async with SmtpSink() as sink:
         clock = FixedClock(at("2026-11-13 17:00"))
-        scene = Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock)
+        scene = Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock)
         await scene.run()
         scene.arrive(attached, FRIDAY)
         clock.at = FRIDAY + timedelta(minutes=4)
@@ -194,7 +194,7 @@ async def test_machines_that_only_the_structure_shows(dovecot: Dovecot, user: st
     """Delivery reports, read receipts and invitations are never answered (RFC 3464, RFC 8098, RFC 6047)."""
     async with SmtpSink() as sink:
         clock = FixedClock(at("2026-11-13 17:00"))
-        scene = Scene(folder=tmp_path, dovecot=dovecot, sink=sink, user=user, clock=clock)
+        scene = Scene(folder=tmp_path, server=dovecot, sink=sink, user=user, clock=clock)
         await scene.run()
         for number, (name, (kind, part)) in enumerate(MACHINES.items()):
             person = _person(number)
@@ -215,7 +215,7 @@ async def test_a_bounce_of_a_reply_silences_the_address(dovecot_rich: Dovecot, u
     """A failed delivery report about a reply of ours is recognised by its id, and that address gets no more replies."""
     async with SmtpSink() as sink:
         clock = FixedClock(at("2026-11-13 17:00"))
-        scene = Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock)
+        scene = Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock)
         await scene.run()
         scene.arrive(letter("ivan@vostok.example", "first"), FRIDAY)
         clock.at = FRIDAY + timedelta(minutes=4)
@@ -263,7 +263,7 @@ async def test_a_hostile_letter_injects_nothing(dovecot_rich: Dovecot, user: str
     """Whatever a subject or Message-ID holds, the reply has one recipient, no new header field, and folders stay."""
     async with SmtpSink() as sink:
         clock = FixedClock(at("2026-11-13 17:00"))
-        scene = Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock)
+        scene = Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock)
         await scene.run()
         scene.dovecot.append(user, letter("who@nowhere.example", "keep me"), FRIDAY, folder="Sent")
         for number, subject in enumerate(HOSTILE):

@@ -44,7 +44,7 @@ class Exchange:
 async def _exchange(dovecot: Dovecot, user: str, folder: Path, *, dsn: bool, **changes: str) -> Exchange:
     async with SmtpSink(features=Features(dsn=dsn)) as sink:
         clock = FixedClock(at("2026-11-13 17:00"))
-        scene = Scene(folder=folder, dovecot=dovecot, sink=sink, user=user, clock=clock, changes={"replies": changes})
+        scene = Scene(folder=folder, server=dovecot, sink=sink, user=user, clock=clock, changes={"replies": changes})
         await scene.run()
         asked = letter(
             "ivan@vostok.example",
@@ -165,7 +165,7 @@ async def test_bookkeeping(dovecot_rich: Dovecot, user: str, tmp_path: Path) -> 
     """RFC 5230 section 4.7 and RFC 8580: the message stays as it was; a copy of the reply lies in Sent, marked."""
     async with SmtpSink() as sink:
         clock = FixedClock(at("2026-11-13 17:00"))
-        scene = Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock)
+        scene = Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock)
         await scene.run()
         asked = letter("ivan@vostok.example", "Вопрос")
         scene.arrive(asked, FRIDAY)

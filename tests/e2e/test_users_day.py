@@ -1,4 +1,4 @@
-"""A user's day on a real Dovecot: who is answered, with which hour, and where the mail lies afterwards."""
+"""A user's day on each IMAP server: who is answered, with which hour, and where the mail lies afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.servers.dovecot import Dovecot
+    from tests.servers.mail_program import ImapServer
 
 pytestmark = pytest.mark.server
 
@@ -26,10 +26,10 @@ FRIDAY = at("2026-11-13 20:00")
 
 
 @pytest.fixture
-def scene(dovecot: Dovecot, user: str, tmp_path: Path) -> Iterator[Scene]:
-    """The example configuration on a real server, on Friday evening in Moscow, watched since the afternoon."""
+def scene(imap_server: ImapServer, user: str, tmp_path: Path) -> Iterator[Scene]:
+    """The example configuration on each server, on Friday evening in Moscow, watched since the afternoon."""
     with ThreadedSmtpSink() as sink:
-        yield Scene(folder=tmp_path, dovecot=dovecot, sink=sink, user=user, clock=FixedClock(at("2026-11-13 17:00")))
+        yield Scene(folder=tmp_path, server=imap_server, sink=sink, user=user, clock=FixedClock(at("2026-11-13 17:00")))
 
 
 async def test_the_contracts_example(scene: Scene) -> None:
@@ -114,9 +114,8 @@ async def test_the_owners_answer_in_the_grace_time_is_enough(scene: Scene) -> No
     await scene.run()
     mail = letter("ivan@vostok.example", "срочное", headers={"Message-ID": "<q1@vostok.example>"})
     scene.arrive(mail, FRIDAY)
-    sent = "INBOX.Sent" if scene.dovecot.kind == "poor" else "Sent"
     answer = letter(OWNER, "Re: срочное", headers={"To": "ivan@vostok.example", "In-Reply-To": "<q1@vostok.example>"})
-    scene.dovecot.append(scene.user, answer, FRIDAY + timedelta(minutes=1), folder=sent)
+    scene.arrive(answer, FRIDAY + timedelta(minutes=1), folder="Sent")
     scene.clock.at = FRIDAY + timedelta(minutes=4)
     await scene.run()
     assert scene.replies() == []
@@ -137,3 +136,31 @@ async def test_draft_mode_sends_nothing(scene: Scene) -> None:
     scene.clock.at = at("2026-11-16 10:01")
     await scene.run()
     assert [folder for folder in scene.tree() if "Drafts" in folder] == []
+
+
+async def test_windows_have_cyrillic_folders(scene: Scene) -> None:
+    """Folders named in Cyrillic, three levels deep, are made, found again by the next pass, and shown to the owner."""
+    scene.changes = {"filing": {"folder": "Обратные звонки/{opens:%d.%m в %H-%M}/{client}"}}
+    scene.write()
+    await scene.run()
+    for number, subject in enumerate(("Договор", "Ещё один"), 1):
+        scene.arrive(letter("ivan@vostok.example", subject), FRIDAY + timedelta(hours=number))
+        scene.clock.at = FRIDAY + timedelta(hours=number, minutes=4)
+        await scene.run()
+    window = "16.11 в 10-00" if scene.server.separator == "/" else "16_11 в 10-00"
+    folder = f"Обратные звонки/{window}/ООО «Восток»"
+    assert scene.subjects(folder) == ["Договор", "Ещё один"]
+    assert scene.subjects("INBOX") == []
+    assert folder in scene.program.subscribed()
+
+
+async def test_an_arrival_in_the_future_is_filed_in_silence(scene: Scene) -> None:
+    """An INTERNALDATE years ahead says that a clock is wrong: no hour is named, and the mail waits in its window."""
+    await scene.run()
+    scene.clock.at = FRIDAY
+    scene.arrive(letter("ivan@vostok.example", "Договор аренды"), FRIDAY + timedelta(days=1_200))
+    await scene.run()
+    scene.clock.at += timedelta(minutes=4)
+    await scene.run()
+    assert scene.replies() == []
+    assert scene.subjects("Callbacks/2026-11-16 10-00") == ["Договор аренды"]

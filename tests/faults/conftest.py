@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.servers.mail_program import ImapServer
 
-#: Servers with MOVE, with UIDPLUS only, and with neither, as fixtures.
-SERVERS = ("dovecot_rich", "dovecot_plain", "dovecot_poor")
+
+#: Servers with MOVE, with UIDPLUS only, and with neither, as fixtures; then those of other makers.
+SERVERS = ("dovecot_rich", "dovecot_plain", "dovecot_poor", "courier", "cyrus")
 
 
 class Plain(Dovecot):
@@ -43,9 +45,9 @@ def dovecot_plain(dovecot_rich: Dovecot) -> Iterator[Dovecot]:
 
 
 @pytest.fixture(params=SERVERS)
-def mail_server(request: pytest.FixtureRequest) -> Dovecot:
+def mail_server(request: pytest.FixtureRequest) -> ImapServer:
     """Return each server in turn."""
-    found: Dovecot = request.getfixturevalue(request.param)
+    found: ImapServer = request.getfixturevalue(request.param)
     return found
 
 
@@ -56,6 +58,6 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def ward(mail_server: Dovecot, zygote: Zygote, user: str, tmp_path: Path, mode: str) -> Ward:
+def ward(mail_server: ImapServer, zygote: Zygote, user: str, tmp_path: Path, mode: str) -> Ward:
     """Return a ward on that server."""
     return Ward(mail_server, zygote, user, tmp_path, mode)

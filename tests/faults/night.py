@@ -210,7 +210,7 @@ async def night(
         smtp = await stack.enter_async_context(FaultProxy(sink.port, "smtp"))
         scene = Scene(
             folder=folder,
-            dovecot=dovecot,
+            server=dovecot,
             sink=sink,
             user=user,
             clock=QuickClock(starts_at),  # type: ignore[arg-type]

@@ -64,7 +64,7 @@ def scene(dovecot_rich: Dovecot, sink: SmtpSink, user: str, tmp_path: Path) -> S
         "clients": {"aurora": aurora},
     }
     clock = FixedClock(at("2026-11-13 17:00"))
-    return Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock, changes=changes)
+    return Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock, changes=changes)
 
 
 def alerts(scene: Scene) -> list[str]:

@@ -104,7 +104,7 @@ def opening_in(hours: float, *, lasts: float = 3.0, **more: Any) -> dict[str, An
 async def scene(dovecot_rich: Dovecot, user: str, tmp_path: Path) -> AsyncIterator[Scene]:
     """An office on a server with the right time."""
     async with SmtpSink() as sink:
-        yield Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=FixedClock(_now()))
+        yield Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=FixedClock(_now()))
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ async def test_memory_threads_and_descriptors_stay_flat(
         clock = FixedClock(_now())
         changes = closed_now()
         changes["replies"] |= {"copy": "Sent", "limits": {"per_hour": 9_000, "per_day": 9_000}}
-        scene = Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock, changes=changes)
+        scene = Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock, changes=changes)
         daemon = Process(scene)
         try:
             await daemon.logged("mailbox open")
@@ -115,7 +115,7 @@ def test_a_full_inbox_and_a_long_absence(
         clock = FixedClock(_now())
         changes = closed_now()
         changes["replies"] |= {"limits": {"per_hour": 10, "per_day": 10}}
-        scene = Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock, changes=changes)
+        scene = Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock, changes=changes)
         for start in range(0, FULL, 5_000):
             dovecot_rich.append_many(user, [letter("ivan@vostok.example", f"old {start + n}") for n in range(5_000)])
         first = _pass(scene)

@@ -102,7 +102,7 @@ def _scene(dovecot: Dovecot, user: str, folder: Path, sink: SmtpSink, trusted: s
         "replies": {"limits": limits, "strangers": strangers},
     }
     clock = FixedClock(at("2026-11-13 17:00"))
-    return Scene(folder=folder, dovecot=dovecot, sink=sink, user=user, clock=clock, changes=changes)
+    return Scene(folder=folder, server=dovecot, sink=sink, user=user, clock=clock, changes=changes)
 
 
 async def test_a_forged_client(dovecot: Dovecot, user: str, tmp_path: Path) -> None:

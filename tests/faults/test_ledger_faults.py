@@ -54,7 +54,7 @@ async def scene(dovecot: Dovecot, user: str, tmp_path: Path) -> AsyncIterator[Sc
     changes["alerts"] = {"command": ["/bin/sh", "-c", f"cat >> {tmp_path}/told"]}
     async with SmtpSink() as sink:
         clock = FixedClock(datetime.now(UTC))  # noqa: TID251 - the test runs under the real clock
-        yield Scene(folder=tmp_path, dovecot=dovecot, sink=sink, user=user, clock=clock, changes=changes)
+        yield Scene(folder=tmp_path, server=dovecot, sink=sink, user=user, clock=clock, changes=changes)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def circle(dovecot: Dovecot, sink: SmtpSink, user: str, tmp_path: Path) -> Circl
     limits = {"per_address_per_day": 3, "per_hour": 5, "per_day": 200}
     folder = tmp_path / "owner"
     scene = Scene(
-        folder=folder, dovecot=dovecot, sink=sink, user=user, clock=clock, changes={"replies": {"limits": limits}}
+        folder=folder, server=dovecot, sink=sink, user=user, clock=clock, changes={"replies": {"limits": limits}}
     )
     post = PostOffice(sink, dovecot, mailboxes={OWNER: user, "office@example.com": user})
     return Circle(scene, post)
@@ -392,7 +392,7 @@ def both(circle: Circle, client_user: str, tmp_path: Path) -> Circle:
     scene = circle.scene
     other = Scene(
         folder=tmp_path / "client",
-        dovecot=scene.dovecot,
+        server=scene.dovecot,
         sink=scene.sink,
         user=client_user,
         clock=scene.clock,

@@ -160,7 +160,7 @@ async def sink() -> AsyncIterator[SmtpSink]:
 def night_on(dovecot: Dovecot, sink: SmtpSink, user: str, folder: Path, **changes: Any) -> Night:
     """Return a set-up on that server."""
     clock = FixedClock(FRIDAY)
-    return Night(folder=folder, dovecot=dovecot, sink=sink, user=user, clock=clock, changes=changes)
+    return Night(folder=folder, server=dovecot, sink=sink, user=user, clock=clock, changes=changes)
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ async def office(dovecot: Dovecot, user: str, tmp_path: Path) -> AsyncIterator[N
     """An office that is closed now, whatever day it is, for a real process under the real clock."""
     async with SmtpSink() as sink:
         clock = FixedClock(datetime.now(UTC))  # noqa: TID251 - the test runs under the real clock
-        yield Night(folder=tmp_path, dovecot=dovecot, sink=sink, user=user, clock=clock, changes=closed_now())
+        yield Night(folder=tmp_path, server=dovecot, sink=sink, user=user, clock=clock, changes=closed_now())
 
 
 @pytest.fixture
@@ -328,7 +328,7 @@ async def test_inbox_is_renamed_while_selected(
         with night.dovecot.client(user) as imap:
             assert imap.rename("INBOX", "Away")[0] == "OK"
         night.comes(IVAN, "before it is noticed")
-        monkeypatch.setattr("responder.adapters.mailbox.SURE_SECONDS", 0.0)
+        monkeypatch.setattr("responder.adapters.imap_folders.LOOK_AGAIN", 0.0)
         await until("before-start")
         night.clock.at += GRACE
         night.comes(KOLYA, "after")

@@ -99,7 +99,7 @@ async def _watch(dovecot: Dovecot, user: str, folder: Path, name: str) -> str:
         with _Counted(SENT | script, greeting=greeting) as server:
             changes = closed_now() | {"mailboxes": {"main": {"imap": {"port": server.port}, "poll": "60 s"}}}
             scene = Scene(
-                folder=folder, dovecot=dovecot, sink=sink, user=user, clock=FixedClock(FRIDAY_NIGHT), changes=changes
+                folder=folder, server=dovecot, sink=sink, user=user, clock=FixedClock(FRIDAY_NIGHT), changes=changes
             )
             process = Process(scene)
             try:

@@ -173,7 +173,7 @@ async def test_drafts_copies_logs_and_status(
     with ThreadedSmtpSink() as sink:
         clock = FixedClock(at("2026-11-13 17:00"))
         scene = Scene(
-            folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock, changes={"clients": clients}
+            folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock, changes={"clients": clients}
         )
         for mode, evening in (("send", FRIDAY), ("draft", at("2026-11-16 20:00"))):
             scene.changes["replies"] = {"mode": mode}

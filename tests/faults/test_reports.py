@@ -37,7 +37,7 @@ async def test_reports_in_every_form(dovecot: Dovecot, user: str, tmp_path: Path
     clock = FixedClock(at("2026-11-13 17:00"))
     changes = {"mailboxes": {"main": {"addresses": [OWNER]}}}
     async with SmtpSink() as sink:
-        scene = Scene(folder=tmp_path, dovecot=dovecot, sink=sink, user=user, clock=clock, changes=changes)
+        scene = Scene(folder=tmp_path, server=dovecot, sink=sink, user=user, clock=clock, changes=changes)
         post = PostOffice(sink, dovecot, mailboxes={OWNER: user})
         await scene.run()
         for number in range(len(FORMS)):
@@ -83,7 +83,7 @@ async def test_a_client_cannot_silence_another(dovecot_rich: Dovecot, user: str,
     """A report forged by the one whom a reply went to, in another's name, silences the forger alone."""
     clock = FixedClock(at("2026-11-13 17:00"))
     async with SmtpSink() as sink:
-        scene = Scene(folder=tmp_path, dovecot=dovecot_rich, sink=sink, user=user, clock=clock)
+        scene = Scene(folder=tmp_path, server=dovecot_rich, sink=sink, user=user, clock=clock)
         await scene.run()
         scene.arrive(letter("oleg@vostok.example"), FRIDAY)
         clock.at = FRIDAY + timedelta(minutes=4)

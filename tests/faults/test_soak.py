@@ -437,7 +437,7 @@ async def test_a_week_of_mail_and_faults(
     async with SmtpSink() as sink:
         scene = Scene(
             folder=tmp_path,
-            dovecot=dovecot_rich,
+            server=dovecot_rich,
             sink=sink,
             user=user,
             clock=FixedClock(BEGINS),

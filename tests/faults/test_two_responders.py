@@ -69,7 +69,7 @@ async def scenes(dovecot: Dovecot, user: str, tmp_path: Path) -> AsyncIterator[C
             changes = closed_now()
             changes["replies"] |= {"limits": {"per_hour": 10_000, "per_day": 10_000}} | replies
             return [
-                Scene(folder=tmp_path / name, dovecot=dovecot, sink=sink, user=user, clock=clock, changes=changes)
+                Scene(folder=tmp_path / name, server=dovecot, sink=sink, user=user, clock=clock, changes=changes)
                 for name in ("old", "new")
             ]
 

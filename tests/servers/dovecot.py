@@ -14,13 +14,14 @@ import os
 import re
 import shutil
 import smtplib
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
+
+from tests.servers.loopback import free_ports, listens
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -145,8 +146,11 @@ class Dovecot:
         self._settings = settings
         self._sieve = sieve
         self.host = "localhost"
+        self.prefix, self.separator = ("", "/") if kind == "rich" else ("INBOX.", ".")
+        self.idle = self.prompt = self.uidplus = kind == "rich"
+        self.keywords = True
         self.directory = Path(tempfile.mkdtemp(prefix="dovecot-test-"))  # short: it holds Unix sockets
-        self.imap_port, self.imaps_port, self.lmtp_port = _free_ports(3)
+        self.imap_port, self.imaps_port, self.lmtp_port = free_ports(3)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -211,7 +215,7 @@ class Dovecot:
     def _await_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         for port in (self.imap_port, self.imaps_port, self.lmtp_port):
-            while not _listens(port):
+            while not listens(port):
                 assert self._process is not None
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"Dovecot did not start:\n{self.log()}")
@@ -296,21 +300,6 @@ def _program(name: str) -> str:
 
 def _quoted(folder: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", folder) + '"'
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; all are held until all are found."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
 
 
 if __name__ == "__main__":  # a server to play with; ends with Ctrl-C

@@ -36,19 +36,28 @@ def make_reply(recipient: str, *, sender: str = "anna@example.com", message: byt
     )
 
 
-@asynccontextmanager
-async def smtp_outbox(sink: SmtpSink, **settings: Any) -> AsyncIterator[SmtpOutbox]:
-    """Open the adapter onto that server, with short time-outs; any of its settings may be given."""
-    made = SmtpOutbox(
+def make_outbox(**settings: Any) -> SmtpOutbox:
+    """Return the adapter with short time-outs; ``host``, ``port`` and ``security`` at least must be given."""
+    return SmtpOutbox(
         **{
-            "host": "127.0.0.1" if sink.features.tls == "none" else "localhost",
-            "port": sink.port,
-            "security": sink.features.tls,
             "username": "anna@example.com",
             "password": lambda: "secret",
             "empty_envelope": False,
             "timeout": 5.0,
             "data_timeout": 5.0,
+            **settings,
+        }
+    )
+
+
+@asynccontextmanager
+async def smtp_outbox(sink: SmtpSink, **settings: Any) -> AsyncIterator[SmtpOutbox]:
+    """Open the adapter onto that server; any of its settings may be given."""
+    made = make_outbox(
+        **{
+            "host": "127.0.0.1" if sink.features.tls == "none" else "localhost",
+            "port": sink.port,
+            "security": sink.features.tls,
             **settings,
         }
     )

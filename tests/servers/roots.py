@@ -13,16 +13,18 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.servers.loopback import listens
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 #: Fetching and unpacking takes half a minute; a slow mirror may take longer.
 INSTALL_SECONDS = 600.0
@@ -32,6 +34,8 @@ READY_SECONDS = 30.0
 _PLACES = ("/var/tmp", "/dev/shm")  # noqa: S108 - each layer's folder in it is ours alone (0700)
 
 _DPKG = Path("/var/lib/dpkg/status")
+
+_UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--propagation", "private")
 
 #: $UP, $WORK, $VIEW: the layer over the machine and where the view of both is mounted; $SHARED: a folder that is the
 #: same inside and outside.
@@ -55,7 +59,12 @@ printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 apt-get -qq update
 apt-get -qq install -y --no-install-recommends $PACKAGES
+rm -rf /var/lib/apt/lists /var/cache/apt /usr/share/doc /usr/share/man
 """
+
+
+class NotInstalledError(RuntimeError):
+    """A server's packages could not be had."""
 
 
 def missing() -> str:
@@ -65,7 +74,14 @@ def missing() -> str:
     for program in ("unshare", "apt-get", "chroot", "mount"):
         if shutil.which(program) is None:
             return f"there is no {program} here (the servers come as Debian packages)"
+    if _unshare_refused():
+        return "this machine (a container?) lets nobody make namespaces, in which servers that conflict must run"
     return ""
+
+
+@cache
+def _unshare_refused() -> bool:
+    return subprocess.run([*_UNSHARE, "true"], capture_output=True, check=False).returncode != 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +95,7 @@ class Root:
         """Return the folder with the packages unpacked; install them if that was not done for this machine's state.
 
         Raises:
-            RuntimeError: with what apt-get complained about.
+            NotInstalledError: with what apt-get complained about.
         """
         place = _place()
         state = hashlib.sha256(_DPKG.read_bytes() + " ".join(self.packages).encode()).hexdigest()[:16]
@@ -107,7 +123,8 @@ class Root:
                 check=False,
             )
         if done.returncode:
-            raise RuntimeError(f"could not install {self.packages}:\n{done.stdout.decode(errors='replace')[-3000:]}")
+            said = done.stdout.decode(errors="replace")[-3000:]
+            raise NotInstalledError(f"could not install {' '.join(self.packages)}: apt-get said\n{said}")
 
 
 class Running:
@@ -174,6 +191,15 @@ class Running:
         )
         return done.stdout
 
+    @property
+    def view(self) -> Path:
+        """The server's own root folder, as a path outside."""
+        return Path(f"/proc/{self._first()}/root")
+
+    def end(self, pids: Iterable[str]) -> None:
+        """End processes inside, by their ids there."""
+        self.inside("bash", "-c", 'for each; do kill -KILL "$each" || true; done', "end", *pids)
+
     def _first(self) -> str:
         """Return the process id of the namespace's first process, as seen from outside; "" if it is gone."""
         assert self._process is not None
@@ -200,13 +226,6 @@ class Running:
             self._scratch = None
 
 
-def listens(port: int) -> bool:
-    """Tell whether somebody listens on that port of loopback."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
 def _place() -> Path:
     """Return the folder for layers, made if it is not there."""
     for name in _PLACES:
@@ -231,11 +250,7 @@ def _command(layer: Path, shared: Path, inside: str) -> tuple[list[str], dict[st
         "SHARED": str(shared.resolve()),
         "INSIDE": inside,
     }
-    command = [
-        *["unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--propagation", "private"],
-        *["--kill-child=SIGKILL", "bash", "-c", _ENTER],
-    ]
-    return command, environ
+    return [*_UNSHARE, "--kill-child=SIGKILL", "bash", "-c", _ENTER], environ
 
 
 def _removed(folder: Path) -> None:
