@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from responder.errors import TemporaryError
-from tests.contract.worlds import AT, ServerWorld, letter, move
+from tests.contract.worlds import ServerWorld, letter, move
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,17 +74,6 @@ async def test_idle_can_be_left_unused(dovecot_rich: Dovecot, user: str) -> None
     assert not mailbox.profile.idle
     assert not await mailbox.wait(0.01)
     assert (await mailbox.scan(1))[1] == [1]
-    await mailbox.close()
-
-
-async def test_an_unchanged_sent_costs_one_command(world: ServerWorld) -> None:
-    """Asking for news of Sent where there is none is one STATUS; INBOX stays selected."""
-    mailbox = world.mailbox()
-    await mailbox.open()
-    cursor, _ = await mailbox.sent_headers(None, AT)
-    before = mailbox.counters["commands"]
-    await mailbox.sent_headers(cursor, AT)
-    assert mailbox.counters["commands"] == before + 1
     await mailbox.close()
 
 

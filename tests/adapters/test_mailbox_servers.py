@@ -95,9 +95,9 @@ async def test_an_unchanged_sent_costs_one_command(world: ServerWorld) -> None:
     """Asking for news of Sent where there is none is one STATUS; INBOX stays selected."""
     mailbox = world.mailbox()
     await mailbox.open()
-    cursor, _ = await mailbox.sent_headers(None)
+    cursor, _ = await mailbox.sent_headers(None, AT)
     before = mailbox.counters["commands"]
-    await mailbox.sent_headers(cursor)
+    await mailbox.sent_headers(cursor, AT)
     assert mailbox.counters["commands"] == before + 1
     await mailbox.close()
 

@@ -270,13 +270,19 @@ async def test_a_uid_of_another_uidvalidity_moves_nothing(world: World) -> None:
 
 
 async def test_a_claim_tells_the_flags_and_who_else_claims(world: World) -> None:
-    r"""A claim sets one keyword, never \\Seen, and tells all flags after it; the same claim again tells the same."""
+    r"""A claim sets one keyword, never \\Seen, and tells all flags after it; the same claim again tells the same.
+
+    Where no keywords are taken it tells of no message.
+    """
     world.deliver(letter(1), flags=["\\Flagged"])
     world.deliver(letter(2), letter(3))
     async with opened(world) as mailbox, opened(world) as other:
         await mailbox.scan(1)
         await other.scan(1)
         first = await mailbox.claim([1, 2, 99], "$Responder-0000000a")
+        if not world.keywords:
+            assert first == {}
+            return
         assert first == {1: frozenset({"\\Flagged", "$Responder-0000000a"}), 2: frozenset({"$Responder-0000000a"})}
         second = await other.claim([2, 3], "$Responder-0000000b")
         assert second == {

@@ -154,8 +154,8 @@ async def test_windows_have_cyrillic_folders(scene: Scene) -> None:
     assert folder in scene.program.subscribed()
 
 
-async def test_an_arrival_in_the_future_is_filed_in_silence(scene: Scene) -> None:
-    """An INTERNALDATE years ahead says that a clock is wrong: no hour is named, and the mail waits in its window."""
+async def test_an_arrival_in_the_future_stays_in_silence(scene: Scene) -> None:
+    """An INTERNALDATE years ahead says that a clock is wrong: no hour is named, and the mail stays in INBOX."""
     await scene.run()
     scene.clock.at = FRIDAY
     scene.arrive(letter("ivan@vostok.example", "Договор аренды"), FRIDAY + timedelta(days=1_200))
@@ -163,4 +163,4 @@ async def test_an_arrival_in_the_future_is_filed_in_silence(scene: Scene) -> Non
     scene.clock.at += timedelta(minutes=4)
     await scene.run()
     assert scene.replies() == []
-    assert scene.subjects("Callbacks/2026-11-16 10-00") == ["Договор аренды"]
+    assert scene.subjects("INBOX") == ["Договор аренды"]

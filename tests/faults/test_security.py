@@ -29,7 +29,7 @@ from responder.core.message import _address
 from responder.core.model import Outcome
 from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
 from tests.config.conftest import SMALL, Desk
-from tests.contract.worlds import DovecotWorld, letter, move
+from tests.contract.worlds import ServerWorld, letter, move
 from tests.core.build import at
 from tests.core.test_facts import ME, POLICY, SECRET, raw
 from tests.faults.logged import CONTROLS, MARKS
@@ -215,7 +215,7 @@ def _names() -> Iterator[str]:
 @pytest.mark.server
 async def test_a_folder_is_named_on_the_server_as_it_was_meant(dovecot: Dovecot, user: str) -> None:
     """What passes the gate is what is made: LIST names each folder so, and the message lies in it or in INBOX."""
-    world = DovecotWorld(dovecot, user)
+    world = ServerWorld(dovecot, user)
     names = list(_names())
     for number in range(1, len(names) + 1):
         world.deliver(letter(number))

@@ -18,7 +18,7 @@ import pytest
 
 from responder.adapters.ledger import SqliteLedger
 from responder.claims import contend
-from tests.contract.worlds import DovecotWorld
+from tests.contract.worlds import ServerWorld
 from tests.contract.worlds import letter as plain_letter
 from tests.e2e.clocks import FixedClock
 from tests.e2e.scene import Scene, letter
@@ -43,7 +43,7 @@ MARKS = ("$Responder-0000000a", "$Responder-0000000b")
 
 async def test_of_two_who_claim_at_once_one_wins(dovecot: Dovecot, user: str) -> None:
     """Two sessions contend for the same messages at the same time, many times: one wins, and never both."""
-    world = DovecotWorld(dovecot, user)
+    world = ServerWorld(dovecot, user)
     dovecot.append_many(user, [plain_letter(n) for n in range(RACES)])
     first, second = world.mailbox(), world.mailbox()
     await first.open()
