@@ -217,13 +217,13 @@ def growth(work: Callable[[str], object], unit: str, frame: tuple[str, str]) -> 
 
 @pytest.mark.parametrize("name", READERS)
 def test_no_repetition_costs_more_than_its_length(name: str) -> None:
-    """64 KB of any repeated piece cost a reader less than a second, and not sixteen times a quarter of it."""
+    """64 KB of any repeated piece cost a reader less than a second of CPU, and not sixteen times a quarter of it."""
     work: Any = READERS[name]
     for unit in UNITS:
         for frame in FRAMES:
             quarter, whole = growth(work, unit, frame)
             assert whole < 1.0, (unit, frame, quarter, whole)
-            assert whole < 0.1 or whole < 10 * quarter, (unit, frame, quarter, whole)
+            assert whole < 0.5 or whole < 12 * quarter, (unit, frame, quarter, whole)
 
 
 @pytest.mark.matrix
@@ -234,4 +234,4 @@ def test_no_repetition_of_two_pieces_costs_more_than_its_length(name: str) -> No
     for one in UNITS[:: 1 if name in {"fetched", "structures", "mailboxes", "new text"} else 2]:
         for other in UNITS[::2]:
             quarter, whole = growth(work, one + other, ("", "!"))
-            assert whole < 0.1 or whole < 10 * quarter, (one, other, quarter, whole)
+            assert whole < 0.5 or whole < 12 * quarter, (one, other, quarter, whole)

@@ -329,7 +329,7 @@ cat > /dev/null
 {
 echo uid "$(id -u)" "$(id -un)"
 grep -E '^(CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' /proc/self/status
-for path in /etc/x /usr/x /opt/x /home/x /root/x /var/x /boot/x; do touch $path 2>/dev/null && echo wrote $path; done
+for path in /etc/x /usr/x /opt/x /home/x ~root/x /var/x /boot/x; do touch $path 2>/dev/null && echo wrote $path; done
 touch /var/lib/responder/x && rm /var/lib/responder/x && echo state writable
 touch /tmp/x && echo own tmp && ls /tmp
 ls -A /home /root 2>/dev/null | grep -v : | grep . && echo saw homes
