@@ -179,18 +179,22 @@ class Folders:
 
     # -------------------------------------------------------------------------------------- filing
 
-    def file(self, folder: str, messages: Mapping[int, Fetched], identity: str) -> dict[int, str]:
+    def file(
+        self, folder: str, messages: Mapping[int, Fetched], identity: str, *, again: bool = False
+    ) -> dict[int, str]:
         """Move messages of INBOX to a folder; return what became of each, in the words of ``Mailbox.file``.
 
-        ``identity`` names the FETCH items that ``messages`` were read with.
+        ``identity`` names the FETCH items that ``messages`` were read with. ``again``: a filing broke off before; a
+        server that was killed in its MOVE may have made the copy and no more.
         """
         if self.session.read_only:  # Dovecot would copy, call it moved, and leave it where it was
             return dict.fromkeys(messages, "INBOX is open for reading only")
         try:
             made = self.ensure(folder)
-            if self.profile.move:
+            look = not made and (again or not self.profile.move)
+            there = self._copied_before(folder, messages, identity) if look else set[int]()
+            if self.profile.move and not there:
                 return self._move(folder, list(messages))
-            there: set[int] = set() if made else self._copied_before(folder, messages, identity)
             return self._copy(folder, [uid for uid in messages if uid not in there], messages)
         except PermanentError as error:
             return dict.fromkeys(messages, str(error))

@@ -104,6 +104,7 @@ class ImapMailbox:
         self.counters = {"commands": 0, "round_trips": 0, "bytes_in": 0}
         self._alarm = Alarm()
         self._waiting = False
+        self._filing = False  # still true at the next filing if this one broke off
         self._thread: ThreadPoolExecutor | None = None
         self._lifeline = Lifeline()
         self._folders: Folders | None = None
@@ -283,6 +284,7 @@ class ImapMailbox:
 
         def work(folders: Folders) -> Mapping[int, str]:
             session = folders.session
+            again, self._filing = self._filing, True
             results = {move.key.uid: "gone" for move in moves}
             if any(move.key.uidvalidity != session.uidvalidity for move in moves):
                 raise TemporaryError(f"{self._account}: INBOX was numbered anew; nothing was moved")
@@ -295,7 +297,8 @@ class ImapMailbox:
             for folder, messages in marked.items():
                 results.update(folders.finish(folder, messages, self._identity_items))
             for folder, messages in by_folder.items():
-                results.update(folders.file(folder, messages, self._identity_items))
+                results.update(folders.file(folder, messages, self._identity_items, again=again))
+            self._filing = False
             return results
 
         return await self._do("filing", work)

@@ -387,3 +387,29 @@ async def test_a_header_longer_than_asked_for_is_cut() -> None:
         (message,) = await mailbox.fetch([1])
         assert (len(message.header), message.header_cut) == (65_536, True)
         await mailbox.close()
+
+
+async def test_a_move_that_the_servers_death_cut_short_is_finished() -> None:
+    """Cyrus, killed in its MOVE, had made the copy and left the message in INBOX: it is not moved a second time."""
+    record = (
+        '* 1 FETCH (UID 1 INTERNALDATE "20-Nov-2026 17:00:00 +0000" RFC822.SIZE 35 FLAGS () '
+        "BODY[] {35}\r\nMessage-ID: <1@vostok.example>\r\n\r\nx)\r\n"
+    )
+    script: dict[str, Any] = {
+        "LIST": '* LIST () "/" INBOX\r\n* LIST () "/" Callbacks\r\n' + OK,
+        "EXAMINE": BASICS["SELECT"],
+        "UID FETCH": record + OK,
+        "UID MOVE": CLOSE,
+        "UID STORE": OK,
+        "UID EXPUNGE": "* 1 EXPUNGE\r\n" + OK,
+    }
+    with ScriptedImap(script) as server:
+        mailbox = mailbox_at(server)
+        await mailbox.open()
+        with pytest.raises(TemporaryError):
+            await mailbox.file([move(1, 7, "Callbacks")])
+        await mailbox.open()
+        assert await mailbox.file([move(1, 7, "Callbacks")]) == {1: "moved"}
+        await mailbox.close()
+        done = [line.partition(" ")[2] for line in server.said(r" UID (?:MOVE|COPY|STORE|EXPUNGE) ")]
+        assert done == ['UID MOVE 1 "Callbacks"', r"UID STORE 1 +FLAGS.SILENT (\Deleted)", "UID EXPUNGE 1"]

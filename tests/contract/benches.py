@@ -182,7 +182,7 @@ class ServerBench(_RealBench):
     """A real server, whose verdicts are ours."""
 
     def __init__(self, server: Postfix | Exim, *, keeps_what_is_in_doubt: bool, **settings: Any) -> None:
-        super().__init__(host=server.host, data_timeout=1.0, timeout=20.0, **settings)
+        super().__init__(host=server.host, data_timeout=20.0, timeout=20.0, **settings)
         self.server, self.keeps_what_is_in_doubt = server, keeps_what_is_in_doubt
         server.forget()
 
@@ -190,12 +190,14 @@ class ServerBench(_RealBench):
         """See Bench."""
         if outcome is Outcome.IN_DOUBT:
             self.server.verdicts.hold(recipient)
+            self._make(data_timeout=1.0)
         else:
             self.server.verdicts.say(recipient, "RCPT", LATER if outcome is Outcome.RETRY else NO)
 
     def arrived(self) -> list[tuple[str, str, bytes]]:
         """See Bench."""
         self.server.verdicts.go_on()
+        self._make(data_timeout=20.0)
         return self.server.delivered()
 
 
