@@ -16,7 +16,7 @@ from responder.core import hours
 from responder.core.facts import HEADER_FIELDS
 from responder.core.model import Outcome
 from responder.engine import Engine, Rules
-from responder.errors import TemporaryError
+from responder.errors import ClockError, TemporaryError
 from tests.core.build import at, client, policy
 from tests.e2e.clocks import FixedClock
 from tests.e2e.scene import OWNER, letter
@@ -27,7 +27,7 @@ from tests.fakes.outbox import FakeOutbox
 POLICY = policy(clients=(client(), client("berlin", zone="Europe/Berlin", agreement=None)))
 SENDERS = ("ivan@vostok.example", "kolya@vostok.example", "Ivan@Berlin.example", "who@nowhere.example")
 ADDRESSES = {sender.lower() for sender in SENDERS[:3]}
-METHODS = ("open", "scan", "fetch", "bodies", "file", "sent_headers", "append_sent", "find_ours")
+METHODS = ("open", "scan", "fetch", "bodies", "file", "sent_headers", "append_sent", "find_ours", "claim")
 #: Where the process may die, in the outbox and in the ledger.
 DEATHS = ("send", "record", "advance", "owner_wrote", "folder_made")
 
@@ -144,6 +144,11 @@ class Line(RuleBasedStateMachine):
         self._round()
         self.fuse.clear()
 
+    @rule(openly=st.booleans())
+    def inbox_is_numbered_anew(self, openly: bool) -> None:  # noqa: FBT001 - Hypothesis passes by name
+        """The server gives every message in INBOX another UID, and perhaps says so."""
+        self.server.renumber(openly=openly)
+
     @rule()
     def process_dies(self) -> None:
         """The process dies while it waits."""
@@ -158,7 +163,7 @@ class Line(RuleBasedStateMachine):
                     self.engine = self._engine()
                     await self.engine.begin()
                 await self.engine.round()
-            except (TemporaryError, DeadError):
+            except (TemporaryError, ClockError, DeadError):  # nobody looked for a month: it waits for new mail
                 self.engine = None
 
         self.runner.run(go())
@@ -200,6 +205,8 @@ class Line(RuleBasedStateMachine):
             return
         for _ in range(3):
             self.clock.at += timedelta(minutes=5)
+            witness = letter("who@nowhere.example", "what time it is", at=self.clock.at)
+            self.server.deliver(witness, self.clock.at)
             self.work()
         waiting = self.runner.run(self.ledger.waiting("main"))
         assert waiting == []
