@@ -180,7 +180,7 @@ async def test_forward_over_the_opening_in_the_grace_time(
     await daemon.logged("message")
     assert await reasons(scene) == ["opened-meanwhile"]
     assert scene.replies() == []
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
 
 
 async def test_forward_over_the_opening_with_a_reply_put_off(
@@ -199,7 +199,7 @@ async def test_forward_over_the_opening_with_a_reply_put_off(
     deliver(scene, KOLYA, "afterwards, with its date", at=_now())
     await scene.sink.arrived(1, 60)
     assert [mail.recipient for mail in scene.replies()] == [KOLYA]
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
 
 
 async def test_asleep_over_the_opening(scene: Scene, watch: Watch, start: Callable[..., Process]) -> None:
@@ -215,7 +215,7 @@ async def test_asleep_over_the_opening(scene: Scene, watch: Watch, start: Callab
     await daemon.logged("message", 2)
     assert await reasons(scene) == ["opened-meanwhile"] * 2
     assert scene.replies() == []
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
 
 
 # -------------------------------------------------------------------------------------------- back
@@ -255,7 +255,7 @@ async def test_set_back_while_it_runs(
     assert alarms.read_text().count("the machine's clock") == 1
     await until(scene, lambda found: found["planned"] == 0 and not troubled(found), "the filing")
     assert scene.subjects("INBOX") == []
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
 
 
 async def test_set_back_from_open_to_closed_on_one_machine_with_the_server(
@@ -272,14 +272,14 @@ async def test_set_back_from_open_to_closed_on_one_machine_with_the_server(
     scene.arrive(letter(KOLYA, "later", at=_now()), _now())
     await daemon.logged("message", 2)
     assert scene.replies() == []
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
 
 
 async def test_a_dead_clock_at_the_start(scene: Scene, watch: Watch, start: Callable[..., Process]) -> None:
     """A machine that begins in 1970 waits until its clock is set; what came meanwhile is then answered, once."""
     daemon = start(**opening_in(30))
     await daemon.logged("mailbox open")
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     watch.show(datetime(1970, 1, 1, 0, 2, tzinfo=UTC))
     daemon = start(**opening_in(30))
     deliver(scene, IVAN, "in 1970")
@@ -289,7 +289,7 @@ async def test_a_dead_clock_at_the_start(scene: Scene, watch: Watch, start: Call
     await scene.sink.arrived(1, 30)
     await daemon.logged("message")
     assert await reasons(scene) == ["full"]
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
 
 
 async def test_a_dead_clock_at_the_first_start(scene: Scene, watch: Watch, start: Callable[..., Process]) -> None:
@@ -303,7 +303,7 @@ async def test_a_dead_clock_at_the_first_start(scene: Scene, watch: Watch, start
     deliver(scene, KOLYA, "new")
     await scene.sink.arrived(1, 30)
     assert [mail.recipient for mail in scene.replies()] == [KOLYA]
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
 
 
 # ------------------------------------------------------------------------------------------- ahead
@@ -318,14 +318,14 @@ async def test_ahead_to_2106_and_back(scene: Scene, watch: Watch, start: Callabl
     watch.show(datetime(2106, 2, 7, 6, 28, tzinfo=UTC))
     deliver(scene, IVAN, "two")
     await daemon.logged("the clock is not believed", 2)
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     daemon = start(**opening_in(30))  # a restart helps nobody
     await daemon.logged("the clock is not believed", 4)
     watch.step(timedelta(0))
     await daemon.logged("message", 2)
     assert await reasons(scene) == ["full", "told"]
     assert len(scene.replies()) == 1
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
 
 
 async def test_a_first_start_in_2106_recovers_by_itself(
@@ -345,7 +345,7 @@ async def test_a_first_start_in_2106_recovers_by_itself(
     await scene.sink.arrived(1, 30)
     assert [mail.recipient for mail in scene.replies()] == [IVAN]
     await until(scene, lambda found: not troubled(found), "the end of the trouble")
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
 
 
 # ------------------------------------------------------------------------------------- during SMTP
@@ -371,7 +371,7 @@ async def test_a_step_while_a_reply_is_being_sent(
     assert await reasons(scene) in (["full", "told"], ["told", "full"])
     found = await until(scene, lambda found: not troubled(found), "the end of the trouble")
     assert (found["in_doubt"], len(scene.replies())) == (0, 1)
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
 
 
 # ----------------------------------------------------------------------------- nights of the change

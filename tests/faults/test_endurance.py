@@ -76,7 +76,7 @@ async def test_memory_threads_and_descriptors_stay_flat(
                 daemon.send(signal.SIGHUP)  # every session, and every connection to the SMTP server, is made anew
                 await daemon.logged("mailbox open", number + 2)
                 measured.append(usage(daemon._child.pid))
-            assert daemon.end() == 0
+            assert await daemon.ended() == 0
         finally:
             daemon.end(signal.SIGKILL)
     third = (ROUNDS - WARM) // 3

@@ -52,7 +52,7 @@ async def test_killed_sessions_lose_nothing(scene: Scene, daemon: Process) -> No
         scene.arrive(letter(sender, sender), _now())
         await scene.sink.arrived(number, 60)
     await daemon.logged("message", len(CLIENTS))
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     assert sorted(mail.recipient for mail in scene.replies()) == sorted(CLIENTS)
     tree = {folder: len(mails) for folder, mails in scene.tree().items()}
     assert sum(count for folder, count in tree.items() if folder.startswith("Callbacks/")) == len(CLIENTS)
@@ -65,4 +65,4 @@ async def test_mail_is_found_where_idle_tells_nothing(scene: Scene, daemon: Proc
     await daemon.logged("mailbox open")
     scene.arrive(letter(CLIENTS[0]), _now())
     await scene.sink.arrived(1, 30)
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0

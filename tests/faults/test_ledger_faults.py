@@ -115,7 +115,7 @@ async def test_a_ledger_that_another_process_locks(scene: Scene, start: Callable
         await trouble(daemon, "could not be used")
         assert scene.replies() == []
         assert scene.subjects("INBOX") == ["one"]
-        assert Process(scene).end(0) == 75  # a second one is told that the first runs
+        assert await Process(scene).ended(0) == 75  # a second one is told that the first runs
         holder.stdin.close()
         assert await holder.wait() == 0
     finally:
@@ -123,7 +123,7 @@ async def test_a_ledger_that_another_process_locks(scene: Scene, start: Callable
             holder.kill()
             await holder.wait()
     await filed(scene, "one")
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     assert answered(scene) == [IVAN]
 
 
@@ -158,7 +158,7 @@ async def test_a_disk_without_space(scene: Scene, start: Callable[[], Process]) 
         sent = len(scene.replies())
         filler.unlink()
         await filed(scene, "zero", *map(str, range(12)))
-        assert daemon.end() == 0
+        assert await daemon.ended() == 0
         with sqlite3.connect(f"file:{ledger_of(scene)}?mode=ro", uri=True) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             doubts = connection.execute("SELECT count(*) FROM effects WHERE state = 'in-doubt'").fetchone()[0]
@@ -184,7 +184,7 @@ async def test_a_file_that_may_not_grow(scene: Scene, start: Callable[[], Proces
     await trouble(daemon, "is the disk full")
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
     await filed(scene, "zero", *map(str, range(12)))
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     recipients = answered(scene)
     assert len(recipients) == len(set(recipients)) == 13
 
@@ -212,7 +212,7 @@ async def test_a_damaged_ledger(scene: Scene, start: Callable[[], Process], how:
     await daemon.logged("mailbox open")
     deliver(scene, IVAN, "one")
     await filed(scene, "one")
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     damage(ledger_of(scene), how)
     before = hashlib.sha256(ledger_of(scene).read_bytes()).hexdigest()
     deliver(scene, KOLYA, "two")
@@ -255,13 +255,13 @@ async def test_a_ledger_made_unreadable_while_it_is_used(scene: Scene, start: Ca
     ledger_of(scene).chmod(0)
     deliver(scene, IVAN, "one")
     await filed(scene, "one")
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     again = start()
     await again.logged("mailbox open", 2)
     assert ledger_of(scene).stat().st_mode & 0o777 == 0o600
     deliver(scene, KOLYA, "two")
     await filed(scene, "one", "two")
-    assert again.end() == 0
+    assert await again.ended() == 0
     assert answered(scene) == [IVAN, KOLYA]
 
 
@@ -299,7 +299,7 @@ async def test_a_lost_ledger(scene: Scene, start: Callable[[], Process], tmp_pat
     await filed(scene, "zero", *(f"first {person}" for person in people))
     deliver(scene, "who@nowhere.example", "a stranger's")
     await daemon.logged("message", 10)
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     lose(scene, how, backup)
     again = start()
     await again.logged("mailbox open", 2)
@@ -311,6 +311,6 @@ async def test_a_lost_ledger(scene: Scene, start: Callable[[], Process], tmp_pat
         *(f"first {person}" for person in people),
         *(f"second {person}" for person in [*people, KOLYA]),
     )
-    assert again.end() == 0
+    assert await again.ended() == 0
     assert answered(scene) == sorted([MAYA, *people, KOLYA])
     assert scene.subjects("INBOX") == ["a stranger's"]

@@ -265,7 +265,7 @@ async def test_uidvalidity_changed_while_selected(office: Night, daemon: Process
     await daemon.logged("INBOX was numbered anew")
     deliver(office, KOLYA, "after")
     await filed(office, "before", "after")
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     assert sorted(office.answered()) == [IVAN, KOLYA]
 
 
@@ -279,7 +279,7 @@ async def test_the_target_is_deleted_while_it_runs(office: Night, daemon: Proces
         assert imap.delete(f'"{office.wire(folder)}"')[0] == "OK"
     deliver(office, KOLYA, "two")
     await filed(office, "two")
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
 
 
 async def test_the_target_is_renamed_while_it_runs(office: Night, daemon: Process) -> None:
@@ -292,7 +292,7 @@ async def test_the_target_is_renamed_while_it_runs(office: Night, daemon: Proces
         assert imap.rename(f'"{office.wire(folder)}"', f'"{office.wire("Mine")}"')[0] == "OK"
     deliver(office, KOLYA, "two")
     await filed(office, "two")
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     assert office.subjects("Mine") == ["one"]
 
 

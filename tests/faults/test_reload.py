@@ -44,9 +44,9 @@ def put(scene: Scene, text: str) -> None:
     fresh.replace(scene.config)
 
 
-def unharmed(daemon: Process) -> None:
+async def unharmed(daemon: Process) -> None:
     """Assert that nothing unexpected happened, and end the daemon."""
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     log = daemon.log.read_text()
     assert "Traceback" not in log
     assert not [line for line in daemon.lines() if line["event"] == "unexpected"]
@@ -70,7 +70,7 @@ async def test_a_storm_of_signals(scene: Scene, start: Callable[[], Process]) ->
     await scene.sink.arrived(len(people), 60)
     await verdicts(daemon, len(people))
     read = len(await daemon.logged("configuration read"))
-    unharmed(daemon)
+    await unharmed(daemon)
     assert sorted(mail.recipient for mail in scene.replies()) == sorted(people)
     assert scene.subjects("INBOX") == []
     assert read <= 200, "signals that come together are answered together"
@@ -95,7 +95,7 @@ async def test_in_the_middle_of_a_reply(scene: Scene, start: Callable[[], Proces
     await daemon.logged("configuration read")
     deliver(scene, KOLYA, "two")
     assert await verdicts(daemon, 2) == ["full", "opted-out"]
-    unharmed(daemon)
+    await unharmed(daemon)
     assert len(scene.replies()) == 1
     assert scene.subjects("INBOX") == []
 
@@ -108,7 +108,7 @@ async def test_a_file_replaced_is_noticed_without_a_signal(scene: Scene, start: 
     await daemon.logged("configuration read")
     deliver(scene, IVAN, "one")
     assert await verdicts(daemon, 1) == ["opted-out"]
-    unharmed(daemon)
+    await unharmed(daemon)
 
 
 async def test_a_file_that_is_still_being_written_is_not_read(scene: Scene, start: Callable[[], Process]) -> None:
@@ -130,7 +130,7 @@ async def test_a_file_that_is_still_being_written_is_not_read(scene: Scene, star
     await daemon.logged("configuration read")
     deliver(scene, KOLYA, "afterwards")
     assert await verdicts(daemon, 2) == ["full", "full"]
-    unharmed(daemon)
+    await unharmed(daemon)
 
 
 @pytest.mark.parametrize("fault", ["gone", "a folder", "empty", "cut", "no text", "a wrong zone"])
@@ -164,7 +164,7 @@ async def test_a_file_that_cannot_be_read_changes_nothing(
     await daemon.logged("configuration read")
     deliver(scene, KOLYA, "by the new")
     await scene.sink.arrived(2, 60)
-    unharmed(daemon)
+    await unharmed(daemon)
 
 
 def changed_zone(text: str) -> str:
@@ -193,5 +193,5 @@ async def test_clients_in_a_file_of_their_own_come_break_and_go(scene: Scene, st
     await daemon.logged("configuration read", 2)
     deliver(scene, NEWCOMER, "a stranger again")
     assert sorted(await verdicts(daemon, 5)) == ["full", "full", "stranger", "stranger", "told"]
-    unharmed(daemon)
+    await unharmed(daemon)
     assert sorted(mail.recipient for mail in scene.replies()) == [IVAN, NEWCOMER]

@@ -130,7 +130,7 @@ async def test_two_daemons_answer_nobody_twice(
             await asyncio.sleep(0.05)  # a shower, not one bucket: both find some of it first
     await at_rest(both)
     for daemon in daemons:
-        assert daemon.end() == 0
+        assert await daemon.ended() == 0
     count = Counter(mail.recipient for mail in both[0].replies())
     by = [sum(line["event"] == "reply" for line in daemon.lines()) for daemon in daemons]
     print(f"{dovecot.kind}: {SENDERS * letters} letters, {len(count)} of {SENDERS} answered, by each: {by}")
@@ -170,6 +170,6 @@ async def test_the_owner_learns_of_the_other_responder(
         await asyncio.sleep(0.2)
     assert "another responder answers mail here too" in status.stdout, status.stdout + status.stderr
     assert status.returncode == 1
-    assert daemon.end() == 0
+    assert await daemon.ended() == 0
     assert scene.replies() == []
     assert scene.subjects("INBOX") == ["taken"]

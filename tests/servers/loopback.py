@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
+
+#: Below those that the kernel lends to outgoing connections: one of these could take the port until its server starts.
+_PORTS = range(15_000, 32_000)
+#: The tests' own seed is the same in every process, and so would the ports be.
+_CHANCE = random.SystemRandom()
 
 
 def free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on; all are held until all are found."""
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(found) < count:
+            each = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                each.bind(("127.0.0.1", _CHANCE.choice(_PORTS)))
+                found.append(each.getsockname()[1])
+    return found
 
 
 def listens(port: int) -> bool:
