@@ -23,7 +23,8 @@ from responder import config
 from responder.adapters.alerts import alert
 from responder.adapters.ledger import SqliteLedger
 from responder.adapters.notify import Notifier
-from responder.engine import Engine, Rules
+from responder.assessing import Rules
+from responder.engine import Engine
 from responder.entries import looked_at_key
 from responder.errors import ClockError, ConfigurationError, PermanentError, ResponderError, TemporaryError
 from responder.pace import PATIENCE, WAKE_SECONDS, Pace, Patience

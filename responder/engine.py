@@ -7,78 +7,52 @@ written: ``--dry-run`` and ``explain`` are that shorter line, not a mode.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
-from responder import reading
+from responder.assessing import Assessor, Rules
 from responder.carry import MOST_TRIES, Carrier
 from responder.claims import contend
 from responder.core import clocks, hours
 from responder.core import facts as facts_room
-from responder.core.decide import decide_all
 from responder.core.facts import Identity
-from responder.core.model import Case, Facts, FileMessage, MessageKey, Plan, Reason, ReplyKind, SaveDraft, Step, Verdict
-from responder.core.plan import breaker_alert, make_plan, second_alert
+from responder.core.model import Facts, FileMessage, MessageKey, Reason, SaveDraft
+from responder.core.plan import breaker_alert, second_alert
 from responder.entries import (
     Assessed,
     baseline,
-    has_verdict,
-    is_answered,
     is_deleted,
     log_verdict,
     looked_at_key,
-    make_entry,
-    make_question,
     owner_message,
-    read_evidence,
     replies,
     taken_reply,
     unjudged,
     unseen,
 )
 from responder.errors import ClockError, TemporaryError
+from responder.objection import objection
 from responder.ports import Decision, LedgerEntry, MailboxState
+from responder.renumbering import Renumbering, is_renumbered
+from responder.sent import SentReader
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from responder.core.model import Body, Effect, Message, Policy, SendReply
+    from responder.core.model import Effect, Message, SendReply
     from responder.ports import Clock, InboxState, Ledger, Mailbox, Outbox, StoredEffect
 
 #: Header fetches of some hundreds cost the fewest round trips without memory (measured: 500 is the knee).
 CHUNK = 500
-#: Enough of a body for the words that a person writes above a quotation, and little enough to keep a message under
-#: 4 KB on the wire.
-BODY_OCTETS = 2500
-#: Enough of a delivery report to reach what failed and the id of the mail it is about: some providers put a page of
-#: HTML and a picture before it. So many are asked for at once.
-REPORT_OCTETS = 65_536
-REPORTS = 32
-#: So many of INBOX's newest messages are looked through when it was numbered anew.
-LAST_RENUMBERED = 5_000
-#: The caps count so far back.
-DAY = timedelta(days=1)
-#: So many seconds long what was read of Sent counts as known: a backlog does not ask anew for each of its chunks.
-SENT_KNOWN = 2.0
-#: A Sent folder that broke the session some times is left alone, and looked at again after so many rounds.
-SENT_AGAIN = 100
 #: Among so many of the newest messages one is looked for that confirms the clock.
 WITNESSES = 10
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Rules:
-    """The rules in force, shared by all mailboxes; a reload puts a new policy in."""
-
-    policy: Policy
 
 
 class Engine:
@@ -118,6 +92,9 @@ class Engine:
         self._identity = Identity(mailbox=mailbox.name, secret=secret)
         self._mark = facts_room.mark_of(secret)
         self._mine = facts_room.marks_in({self._mark})
+        self._assessor = Assessor(mailbox, ledger, self.rules, self._identity)
+        self._renumbering = Renumbering(mailbox, ledger, self._assessor)
+        self._sent = SentReader(mailbox, ledger)
         self._carrier = Carrier(
             mailbox=mailbox,
             outbox=outbox,
@@ -136,12 +113,9 @@ class Engine:
         self.fruitful = False
         self._chunk = CHUNK
         self._stumbled: Counter[int] = Counter()
-        self._sent_stumbled = 0
-        self._renumbering_stumbled = 0
         #: When another responder's mark was last met on a message that this one would have answered.
         self.second_at: datetime | None = None
         self._second_met = False
-        self._sent_read = -SENT_KNOWN
         #: The latest instant at which the clock was believed; None before the first.
         self.believed_at: datetime | None = None
 
@@ -165,7 +139,7 @@ class Engine:
             left_alone = inbox.exists
         self._state = state
         self._waiting = {entry.fingerprint: entry for entry in await self._ledger.waiting(name)}
-        if _is_renumbered(inbox, state):
+        if is_renumbered(inbox, state):
             await self._renumbered()
         await self._read_sent()
         await self._carrier.recover()
@@ -184,7 +158,7 @@ class Engine:
             await self._carrier.retry()
         state = self._known_state()
         inbox, uids = await self.mailbox.scan(state.next_uid)
-        if _is_renumbered(inbox, state):
+        if is_renumbered(inbox, state):
             await self._renumbered()
             inbox, uids = await self.mailbox.scan(self._known_state().next_uid)
         await self._take_in_all(uids)
@@ -209,7 +183,7 @@ class Engine:
         except ClockError:
             now_at = self._clock.now()
             _, uids = await self.mailbox.scan(max(inbox.uidnext - WITNESSES, 1))
-            newest = await self._read_headers(await self.mailbox.fetch(uids[-WITNESSES:])) if uids else []
+            newest = await self._assessor.read_headers(await self.mailbox.fetch(uids[-WITNESSES:])) if uids else []
             if not any(clocks.bears_witness(one.internal_at, facts.dated_at, now_at) for one, facts in newest):
                 raise
             log.warning("the clock is believed again: new mail bears the same time", mailbox=self.mailbox.name)
@@ -234,54 +208,10 @@ class Engine:
         return self._state
 
     async def _renumbered(self) -> None:
-        """Find the known messages again after INBOX was numbered anew, by their fingerprints, and go on with them.
-
-        What was decided stays so, what waits keeps waiting, planned moves get their new UIDs. What lies there and the
-        ledger does not know is never answered: whether it came just now or was forgotten cannot be told; it is
-        entered, so that the owner can ask about it. What comes from now on is new mail.
-        """
-        old, now_at = self._known_state(), self._clock.now()
-        name = old.name
-        inbox, uids = await self.mailbox.scan(1)
-        log.warning("INBOX was numbered anew", mailbox=name, was=old.uidvalidity, now=inbox.uidvalidity)
-        places: dict[str, MessageKey] = {}
-        strange: list[Decision] = []
-        try:
-            newest = uids[-LAST_RENUMBERED:] if self._renumbering_stumbled < MOST_TRIES else ()
-            for start in range(0, len(newest), CHUNK):
-                for message, mark, entry in await self._recognised(newest[start : start + CHUNK]):
-                    if entry is not None:
-                        places.setdefault(mark, message.key)
-                    elif message.internal_at is None or message.internal_at >= old.started_at:
-                        strange.append(await self._left_alone(message, now_at))
-        except TemporaryError:
-            self._renumbering_stumbled += 1  # a message that the server cannot show must not stop the mailbox for ever
-            raise
-        self._renumbering_stumbled = 0
-        waiting = {mark: entry for mark, entry in self._waiting.items() if mark in places}
-        lost = [
-            unjudged(entry, Reason.BEFORE_START, "not found again after INBOX was numbered anew")
-            for mark, entry in self._waiting.items()
-            if mark not in places
-        ]
-        first = max(inbox.uidnext, uids[-1] + 1 if uids else 1, 1)
-        state = replace(old, uidvalidity=inbox.uidvalidity, baseline_uid=first, next_uid=first)
-        await self._ledger.renumber(state=state, places=places, decisions=[*lost, *strange], now_at=now_at)
-        self._state = state
-        self._waiting = {mark: replace(entry, key=places[mark]) for mark, entry in waiting.items()}
-        log.info("found again", mailbox=name, known=len(places), lost=len(lost), left_alone=len(strange))
-
-    async def _recognised(self, uids: Sequence[int]) -> list[tuple[Message, str, LedgerEntry | None]]:
-        """Return messages with their fingerprints and what the ledger holds of them in this mailbox."""
-        found = [(one, facts_room.fingerprint(one.header, one.size)) for one in await self.mailbox.fetch(uids)]
-        known = await self._ledger.known([mark for _, mark in found])
-        return [(message, mark, known.get(mark)) for message, mark in found]
-
-    async def _left_alone(self, message: Message, now_at: datetime) -> Decision:
-        """Return the decision for a message of which nobody can say whether it is new."""
-        ((_, facts),) = await self._read_headers([message])
-        entry = make_entry(message, facts, None, now_at)
-        return unjudged(entry, Reason.BEFORE_START, "it lay here when INBOX was numbered anew: not known to be new")
+        """Go on after INBOX was numbered anew."""
+        self._state, self._waiting = await self._renumbering.go_on(
+            self._known_state(), self._waiting, self._clock.now()
+        )
 
     # ---------------------------------------------------------------------------------- one message
 
@@ -301,7 +231,7 @@ class Engine:
             now_at: the instant of the decision.
             fresh: judge as if the ledger held no verdict on them (for ``explain``).
         """
-        observed = await self._read_bodies(await self._read_headers(messages), entries, fresh=fresh)
+        observed = await self._assessor.read_bodies(await self._assessor.read_headers(messages), entries, fresh=fresh)
         return await self._judge(observed, entries, now_at, fresh=fresh)
 
     async def _judge(
@@ -312,89 +242,12 @@ class Engine:
         *,
         fresh: bool = False,
     ) -> list[Assessed]:
-        policy = self.rules.policy
-        seen: set[str] = set()
-        sighted: list[tuple[Message, Facts, LedgerEntry, bool]] = []
-        for message, facts in observed:
-            known = entries.get(facts.fingerprint)
-            decided = not fresh and (
-                facts.fingerprint in seen
-                or (known is not None and (bool(known.reason) or known.key.mailbox != self.mailbox.name))
-            )
-            seen.add(facts.fingerprint)
-            sighted.append((message, facts, make_entry(message, facts, known, now_at), decided))
-        sighted.sort(key=lambda one: (one[2].arrived_at, one[2].key.uid))
-        questions = [make_question(policy, facts, entry.arrived_at) for _, facts, entry, _ in sighted]
-        histories = await self._ledger.histories(questions, now_at)
-        baseline = self._state.baseline_uid if self._state is not None and not fresh else 0
-        cases = [
-            Case(
-                message=message.key,
-                facts=facts,
-                history=replace(
-                    history,
-                    decided=decided,
-                    before_start=message.key.uid < baseline and facts.fingerprint not in entries,
-                    answered_at=history.answered_at or (now_at if is_answered(message) else None),
-                ),
-                arrived_at=entry.arrived_at,
-                now_at=now_at,
-                stamped_at=message.internal_at,
-            )
-            for (message, facts, entry, decided), history in zip(sighted, histories, strict=True)
-        ]
-        return [
-            self._assessed(message, entry, case, verdict)
-            for (message, _, entry, _), (case, verdict) in zip(sighted, decide_all(cases, policy), strict=True)
-        ]
+        baseline_uid = self._state.baseline_uid if self._state is not None else 0
+        return await self._assessor.judge(observed, entries, now_at, baseline_uid=baseline_uid, fresh=fresh)
 
-    def _assessed(self, message: Message, entry: LedgerEntry, case: Case, verdict: Verdict) -> Assessed:
-        """Put one judged message together with its plan; a reply that cannot be written is not sent."""
-        policy = self.rules.policy
-        try:
-            plan = make_plan(case, verdict, policy, self._identity)
-        except Exception as error:  # noqa: BLE001 - one odd message must not stop the others
-            log.error(  # noqa: TRY400 - no traceback: it would bear the address
-                "no reply could be written", error=type(error).__name__, fingerprint=entry.fingerprint[:12]
-            )
-            odd = Step(rule="written", held=False, detail=f"the reply could not be written: {error}")
-            verdict = replace(verdict, reply=ReplyKind.NONE, trail=(*verdict.trail, odd))
-            try:
-                plan = make_plan(case, verdict, policy, self._identity)
-            except Exception as again:  # noqa: BLE001 - without this it would come back in every round, for ever
-                detail = f"nothing could be planned for it ({type(again).__name__})"
-                odd = Step(rule=Reason.UNREADABLE, held=True, detail=detail)
-                trail = (*verdict.trail, odd)
-                verdict = replace(verdict, reason=Reason.UNREADABLE, file=False, promises=False, trail=trail)
-                plan = Plan()
-        return Assessed(message=message, entry=entry, facts=case.facts, case=case, verdict=verdict, plan=plan)
-
-    async def _read_headers(self, messages: Sequence[Message]) -> list[tuple[Message, Facts]]:
-        """Read what the headers say."""
-        return await reading.read_headers(messages, self.rules.policy, self._identity)
-
-    async def _read_bodies(
-        self, first: list[tuple[Message, Facts]], entries: Mapping[str, LedgerEntry], *, fresh: bool
-    ) -> list[tuple[Message, Facts]]:
-        """Read the beginnings of those bodies that can matter."""
-        policy = self.rules.policy
-        letters: list[int] = []
-        reports: list[int] = []
-        for message, facts in first:
-            if (
-                message.body is None
-                and facts_room.wants_body(facts, policy)
-                and (fresh or not has_verdict(entries.get(facts.fingerprint)))
-            ):
-                (reports if facts.report else letters).append(message.key.uid)
-        if not letters and not reports:
-            return first
-        bodies: dict[int, Body] = {}
-        if letters:
-            bodies.update(await self.mailbox.bodies(letters, octets=BODY_OCTETS))
-        for start in range(0, len(reports), REPORTS):
-            bodies.update(await self.mailbox.bodies(reports[start : start + REPORTS], octets=REPORT_OCTETS))
-        return await reading.read_bodies(first, bodies, policy, self._identity)
+    async def _read_sent(self) -> None:
+        """Read what the owner wrote: what is new in Sent."""
+        self._state = await self._sent.read(self._known_state(), self.rules.policy, self._clock.now())
 
     # ------------------------------------------------------------------------------------- new mail
 
@@ -405,7 +258,7 @@ class Engine:
         up after some tries, so that it cannot keep the others waiting.
         """
         place = 0
-        self._sent_read = -SENT_KNOWN
+        self._sent.forget()
         while place < len(uids):
             chunk = uids[place : place + self._chunk]
             if len(chunk) == 1 and self._stumbled[chunk[0]] >= MOST_TRIES:
@@ -442,17 +295,17 @@ class Engine:
 
     async def _take_in(self, uids: Sequence[int], *, cursor: int) -> None:
         """Enter a chunk of new mail; decide what need not wait, and carry it out."""
-        first = await self._read_headers(await self.mailbox.fetch(uids))
+        first = await self._assessor.read_headers(await self.mailbox.fetch(uids))
         if held := await self._there(set(uids).difference(message.key.uid for message, _ in first)):
             raise TemporaryError(
                 f"mailbox {self.mailbox.name}: the server lists messages that it does not show: {held}"
             )
         prints = [facts.fingerprint for _, facts in first]
-        observed = await self._read_bodies(first, await self._ledger.known(prints), fresh=False)
+        observed = await self._assessor.read_bodies(first, await self._ledger.known(prints), fresh=False)
         might_answer = any(
             facts.client and not (facts.automatic or facts.unreadable or facts.own) for _, facts in observed
         )
-        if might_answer and time.monotonic() - self._sent_read >= SENT_KNOWN:
+        if might_answer and not self._sent.is_known():
             await self._read_sent()
         async with self._lock:
             now_at = self._now()
@@ -643,13 +496,13 @@ class Engine:
         fetched = await self.mailbox.fetch([entry.key.uid for entry in entries])
         messages = [message for message in fetched if not is_deleted(message)]
         by_print = {entry.fingerprint: entry for entry in entries}
-        first = [one for one in await self._read_headers(messages) if one[1].fingerprint in by_print]
+        first = [one for one in await self._assessor.read_headers(messages) if one[1].fingerprint in by_print]
         shown = {message.key.uid for message in messages}
         if held := await self._there({entry.key.uid for entry in entries} - shown):
             raise TemporaryError(
                 f"mailbox {self.mailbox.name}: the server lists messages that it does not show: {held}"
             )
-        observed = await self._read_bodies(first, by_print, fresh=False)
+        observed = await self._assessor.read_bodies(first, by_print, fresh=False)
         async with self._lock:
             now_at = self._now()
             assessed = await self._judge_and_claim(observed, by_print, now_at, ripe=True)
@@ -670,80 +523,4 @@ class Engine:
 
     async def _objection(self, reply: SendReply | SaveDraft) -> str:
         """Judge a reply again that was planned a while ago: say why it should not leave any more, or ""."""
-        policy, now_at = self.rules.policy, self._clock.now()
-        entry = (await self._ledger.known([reply.fingerprint])).get(reply.fingerprint)
-        client = next((one for one in policy.clients if one.key == reply.client), None)
-        if entry is None or (reply.client and client is None):
-            return "the rules no longer know this client"
-        facts = Facts(
-            fingerprint=reply.fingerprint,
-            message_id=entry.message_id,
-            address=reply.address,
-            client=reply.client,
-        )
-        (history,) = await self._ledger.histories([make_question(policy, facts, entry.arrived_at)], now_at)
-        calendar = hours.calendar(policy, reply.client)
-        period = calendar.closed_period(now_at)
-        for held, why in (
-            (policy.replies.mode != ("draft" if isinstance(reply, SaveDraft) else "send"), "replies.mode has changed"),
-            (client is not None and not client.auto_reply, "the client wants no automatic replies"),
-            (period is None or period.ends_at != reply.period_ends_at, "it speaks of another opening"),
-            (history.answered_at is not None, "the owner has answered"),
-            (
-                period is not None and any(map(period.contains, history.replied_at | history.taken_at)),
-                "another responder has answered",
-            ),
-            (history.owed_since is not None, "a promise to this client is late"),
-            (history.breaker_until is not None and history.breaker_until > now_at, "the breaker is open"),
-            (history.suspended_until is not None and history.suspended_until > now_at, "a reply to it bounced"),
-            (now_at - entry.arrived_at > policy.replies.max_age, "older than replies.max_age"),
-            (reply.due_at <= now_at, "the time it speaks of has passed"),
-        ):
-            if held:
-                return why
-        return ""
-
-    # ---------------------------------------------------------------------------------------- Sent
-
-    async def _read_sent(self) -> None:
-        """Read what the owner wrote: what is new in Sent."""
-        state = self._known_state()
-        if self._sent_stumbled >= MOST_TRIES:
-            self._sent_stumbled += 1
-            if self._sent_stumbled % SENT_AGAIN:
-                return
-        try:
-            cursor, headers = await self.mailbox.sent_headers(state.sent, self._evidence_since())
-        except TemporaryError:
-            self._sent_stumbled += 1
-            if self._sent_stumbled == MOST_TRIES:
-                log.error(  # noqa: TRY400 - no traceback: the owner reads this
-                    "Sent cannot be read: only weak evidence of the owner's answers is left", mailbox=state.name
-                )
-            raise
-        self._sent_stumbled = 0
-        self._sent_read = time.monotonic()
-        evidence = read_evidence(headers, await reading.read_sent([header.header for header in headers]))
-        if cursor != state.sent:
-            self._state = replace(state, sent=cursor)
-            await self._ledger.owner_wrote(evidence.wrote, self._state, evidence.replies)
-
-    def _evidence_since(self) -> datetime:
-        """Return from when on replies in Sent can bear on mail of now: the longest closed period that lasts, or a day.
-
-        A day, because the caps count so far back.
-        """
-        policy, now_at = self.rules.policy, self._clock.now()
-        periods = [
-            hours.calendar(policy, key).closed_period(now_at) for key in ("", *(one.key for one in policy.clients))
-        ]
-        return min([now_at - DAY, *(period.starts_at for period in periods if period is not None)])
-
-
-def _is_renumbered(inbox: InboxState, state: MailboxState) -> bool:
-    """Tell whether the UIDs that the ledger knows mean nothing any more.
-
-    UIDNEXT never goes down (RFC 3501 section 2.3.1.1): where it does, the server has forgotten its numbers without
-    saying so, and new mail could come under a UID that counts as seen.
-    """
-    return inbox.uidvalidity != state.uidvalidity or (not inbox.reckoned and inbox.uidnext < state.next_uid)
+        return await objection(reply, self.rules.policy, self._ledger, self._clock.now())

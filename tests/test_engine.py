@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from responder import engine as engine_room
+from responder import assessing
 from responder.adapters.ledger import SqliteLedger
 from responder.adapters.outbox import SmtpOutbox
+from responder.assessing import Rules
 from responder.core.facts import HEADER_FIELDS
 from responder.core.model import SendReply
-from responder.engine import Engine, Rules
+from responder.engine import Engine
 from responder.errors import PermanentError, TemporaryError
 from tests.core.build import at, policy, replies, term
 from tests.e2e.clocks import FixedClock
@@ -303,14 +304,14 @@ async def test_a_message_for_which_nothing_can_be_planned_does_not_stop_the_othe
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A defect that meets the plan with a reply and the plan without one leaves that message in INBOX, unreadable."""
-    whole = engine_room.make_plan
+    whole = assessing.make_plan
 
     def odd(case: Any, *others: Any) -> Any:
         if case.facts.address == "b@vostok.example":
             raise LookupError("a defect")
         return whole(case, *others)
 
-    monkeypatch.setattr(engine_room, "make_plan", odd)
+    monkeypatch.setattr(assessing, "make_plan", odd)
     world.arrive("a@vostok.example", "b@vostok.example", "c@vostok.example")
     engine = world.engine()
     await engine.begin()

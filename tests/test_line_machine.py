@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from responder.adapters.ledger import SqliteLedger
+from responder.assessing import Rules
 from responder.core import hours
 from responder.core.facts import HEADER_FIELDS
 from responder.core.model import Outcome
-from responder.engine import Engine, Rules
+from responder.engine import Engine
 from responder.errors import ClockError, TemporaryError
 from tests.core.build import at, client, policy
 from tests.e2e.clocks import FixedClock

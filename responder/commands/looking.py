@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from responder.adapters.clock import SystemClock
-from responder.engine import Engine, Rules
+from responder.assessing import Rules
+from responder.engine import Engine
 from responder.errors import TemporaryError
 from responder.premises import build_mailbox, build_outbox
 

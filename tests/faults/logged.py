@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
-from responder import engine as engine_room
+from responder import assessing
 from responder.adapters.imap_account import Account, translated
 from responder.commands import logs
 from responder.core.model import Outcome
@@ -85,10 +85,10 @@ async def live() -> None:
     await line.begin()
     await line.round()
     world.server.deliver(LETTER.replace("{more}", "").replace("{n}", "99").replace("{c}", "").encode(), EVENING)
-    engine_room.make_plan = explode  # type: ignore[assignment]
+    assessing.make_plan = explode  # type: ignore[assignment]
     await line.round()
     world.server.deliver(LETTER.replace("{more}", "").replace("{n}", "100").replace("{c}", "").encode(), EVENING)
-    engine_room.decide_all = explode
+    assessing.decide_all = explode
     try:
         await line.round()
     except ValueError:
