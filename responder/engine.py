@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from responder.core.model import Effect, Message, SendReply
-    from responder.ports import Clock, InboxState, Ledger, Mailbox, Outbox, StoredEffect
+    from responder.ports import Clock, Duty, InboxState, Ledger, Mailbox, Outbox, StoredEffect
 
 #: Header fetches of some hundreds cost the fewest round trips without memory (measured: 500 is the knee).
 CHUNK = 500
@@ -105,6 +105,7 @@ class Engine:
             objection=self._objection,
             alive=alive,
         )
+        self._duties: tuple[Duty, ...] = ()
         self._state: MailboxState | None = None
         self._waiting: dict[str, LedgerEntry] = {}
         #: How often the server's structure of a message could not be understood since the start.
@@ -143,6 +144,8 @@ class Engine:
             await self._renumbered()
         await self._read_sent()
         await self._carrier.recover()
+        for duty in self._duties:
+            await duty.begin()
         return left_alone
 
     async def round(self) -> datetime | None:
@@ -163,8 +166,18 @@ class Engine:
             inbox, uids = await self.mailbox.scan(self._known_state().next_uid)
         await self._take_in_all(uids)
         ripe = await self._decide_ripe()
-        self.fruitful = due or bool(uids) or ripe
+        seen_to = await self._see_to_duties()
+        self.fruitful = due or bool(uids) or ripe or seen_to
         return self._next_at()
+
+    async def _see_to_duties(self) -> bool:
+        """See to what is due by the clock, after the mail; tell whether there was any."""
+        due = [duty for duty in self._duties if duty.next_at is not None and duty.next_at <= self._clock.now()]
+        if due:
+            await self._read_sent()
+        for duty in due:
+            await self._carrier.carry_out(await duty.see_to(self._now()))
+        return bool(due)
 
     def _now(self) -> datetime:
         """Return the present instant; raises ClockError where the clock cannot be believed."""
@@ -198,8 +211,7 @@ class Engine:
     def _next_at(self) -> datetime | None:
         grace = self.rules.policy.replies.grace
         times = [entry.arrived_at + grace for entry in self._waiting.values()]
-        if self._carrier.next_at is not None:
-            times.append(self._carrier.next_at)
+        times += [at for at in (self._carrier.next_at, *(duty.next_at for duty in self._duties)) if at is not None]
         return min(times, default=None)
 
     def _known_state(self) -> MailboxState:

@@ -92,7 +92,7 @@ class Appended:
 
 
 #: A folder in which messages of ours may lie.
-Place = Literal["sent", "drafts"]
+Place = Literal["sent", "drafts", "inbox"]
 
 
 class Mailbox(Protocol):
@@ -516,6 +516,29 @@ class Ledger(Protocol):
 
     async def close(self) -> None:
         """Close the database; never raises."""
+        ...
+
+
+# ----------------------------------------------------------------------------------------- duties
+
+
+class Duty(Protocol):
+    """What is to be seen to at set times, beside new mail: it enters the line at the plan, as a tick."""
+
+    async def begin(self) -> None:
+        """Learn, at the start of a session, when it is to be seen to."""
+        ...
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When it is to be seen to next; None: not before something has changed."""
+        ...
+
+    async def see_to(self, now_at: datetime) -> Sequence[StoredEffect]:
+        """Enter what has become of it into the ledger; return the effects planned, to be carried out.
+
+        What cannot be done now is put off by ``next_at``: a duty never keeps the mail waiting.
+        """
         ...
 
 

@@ -118,7 +118,11 @@ class SqliteLedger:
             for one in made
         ]
         await self._write(
-            lambda connection: connection.executemany("INSERT OR IGNORE INTO folders VALUES (?, ?, ?, ?, ?, ?)", rows)
+            lambda connection: connection.executemany(
+                "INSERT OR IGNORE INTO folders (mailbox, folder, window_key, opens_at, closes_at, channels)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                rows,
+            )
         )
 
     # ------------------------------------------------------------------------------------- messages

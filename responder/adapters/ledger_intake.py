@@ -14,7 +14,20 @@ from typing import TYPE_CHECKING
 from responder.adapters.ledger_history import end_already_answered, forget_evidence
 from responder.adapters.ledger_schema import ALERTED, COUNTS
 from responder.adapters.storable import freeze, freeze_window, kind_of, thaw, to_json, to_micros
-from responder.core.model import Alert, FileMessage, Outcome, Reason, Receipt, ReplyKind, SaveDraft, SendReply
+from responder.core.model import (
+    Alert,
+    FileMessage,
+    Flag,
+    MoveFiled,
+    Outcome,
+    Reason,
+    Receipt,
+    RemoveFolder,
+    ReplyKind,
+    SaveDraft,
+    SendDigest,
+    SendReply,
+)
 from responder.errors import TemporaryError
 from responder.ports import StoredEffect
 
@@ -29,6 +42,9 @@ if TYPE_CHECKING:
 #: An address whose delivery report says *failed* is left alone for so long.
 _SUSPENDED_FOR = timedelta(days=30)
 
+#: Effects that belong to a mailbox and to no message.
+_OF_NO_MESSAGE = (Alert, RemoveFolder, SendDigest)
+
 _WAITING = """
     INSERT INTO messages (fingerprint, mailbox, uidvalidity, uid, address, client, message_id, arrived_at, seen_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -39,13 +55,14 @@ _WAITING = """
 #: Arrival and first sight stay as they were entered first.
 _DECIDED = """
     INSERT INTO messages (id, fingerprint, mailbox, uidvalidity, uid, address, client, message_id, arrived_at,
-        seen_at, reason, reply, due_at, decided_at, topic, window, folder, steps, trail)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        seen_at, reason, reply, due_at, decided_at, topic, window, folder, steps, trail, subject, note)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE
     SET mailbox = excluded.mailbox, uidvalidity = excluded.uidvalidity, uid = excluded.uid,
         reason = excluded.reason, reply = excluded.reply, due_at = excluded.due_at,
         decided_at = excluded.decided_at, topic = excluded.topic, window = excluded.window,
-        folder = excluded.folder, steps = excluded.steps, trail = excluded.trail
+        folder = excluded.folder, steps = excluded.steps, trail = excluded.trail,
+        subject = excluded.subject, note = excluded.note
     WHERE reason IS NULL
 """
 _PROMISE = """
@@ -80,6 +97,8 @@ _START = """
     UPDATE effects SET state = 'started'
     WHERE id = ? AND (state = 'planned' OR (state = 'started' AND reply_kind IS NULL))
 """
+#: So many characters of a subject are kept: the owner knows the mail by them.
+_SUBJECT = 200
 #: States of a reply that is found in Sent all the same.
 _UNSURE = frozenset({"planned", "started", "in-doubt"})
 #: The state, whether it is unfinished, whether it counts; by outcome.
@@ -270,7 +289,7 @@ class _Room:
 
     def __init__(self, connection: sqlite3.Connection, effects: Sequence[Effect]) -> None:
         replies = [effect for effect in effects if isinstance(effect, SendReply | SaveDraft)]
-        alerts = [effect.unique for effect in effects if isinstance(effect, Alert)]
+        alerts = [effect.unique for effect in effects if isinstance(effect, Alert | SendDigest)]
         self._answered: set[str] = set()
         self._told: set[tuple[str, int]] = set()
         self._alerts: set[str] = set()
@@ -307,7 +326,7 @@ class _Room:
                 return False
             self._answered.add(effect.fingerprint)
             self._told.add(told)
-        elif isinstance(effect, Alert):
+        elif isinstance(effect, Alert | SendDigest):
             if effect.unique in self._alerts:
                 return False
             self._alerts.add(effect.unique)
@@ -374,6 +393,8 @@ def _decided_row(decision: Decision, now: int, *, reply_left_out: bool) -> tuple
         clean(folder),
         to_json(verdict.due.steps) if verdict.due is not None else "[]",
         "[" + ",".join([_step(step.rule, step.held, step.detail) for step in verdict.trail]) + "]",
+        clean(decision.facts.subject[:_SUBJECT]),
+        verdict.placement.note,
     )
 
 
@@ -412,7 +433,7 @@ def _insert_effects(
         StoredEffect(id=effect_id, state="planned", effect=effect)
         for effect_id, (effect, _) in enumerate(effects, start=first)
     ]
-    prints = [effect.fingerprint for effect, _ in effects if not isinstance(effect, Alert)]
+    prints = [effect.fingerprint for effect, _ in effects if not isinstance(effect, _OF_NO_MESSAGE)]
     messages: dict[str, int] = dict(
         connection.execute(
             "SELECT fingerprint, id FROM messages WHERE fingerprint IN (SELECT value FROM json_each(?))",
@@ -432,11 +453,12 @@ def _effect_row(stored: StoredEffect, mailbox: str, messages: Mapping[str, int],
     message: int | None = None
     reply: tuple[str | None, str | None, int | None, str | None] = (None, None, None, None)
     only_once: str | None = None
-    if isinstance(effect, Alert):
+    if isinstance(effect, Alert | SendDigest):
         only_once = clean(effect.unique)
-    else:
+    if not isinstance(effect, _OF_NO_MESSAGE):
         message = messages.get(effect.fingerprint)
-        mailbox = effect.key.mailbox if isinstance(effect, FileMessage) else effect.mailbox
+    if not isinstance(effect, Alert):
+        mailbox = effect.key.mailbox if isinstance(effect, FileMessage | MoveFiled | Flag) else effect.mailbox
     if isinstance(effect, SendReply | SaveDraft):
         reply = (effect.kind.value, clean(effect.address), to_micros(effect.period_ends_at), effect.message_id)
     return (stored.id, message, mailbox, kind_of(effect), *reply, only_once, now)

@@ -148,5 +148,33 @@ _SEEN_REPLIES = (
     ) STRICT, WITHOUT ROWID""",
 )
 
+# What became of the mail after it was filed: where it lies, how often it was carried over, by what a promise ended.
+# weak is '' where the owner's own message ended the promise, else what was seen: 'answered', 'moved'. declared_at is
+# when it was found to be late. left_at is when a filed message was finished, or taken out of our folders.
+_FOLLOWED = (
+    "ALTER TABLE messages ADD COLUMN subject TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE messages ADD COLUMN note TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE messages ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE promises ADD COLUMN weak TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE promises ADD COLUMN declared_at INTEGER",
+    "ALTER TABLE owner_messages ADD COLUMN subject TEXT NOT NULL DEFAULT ''",
+    # Only what we made is ever removed; of a folder made by an earlier version nobody knows.
+    "ALTER TABLE folders ADD COLUMN made INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE folders ADD COLUMN settled_at INTEGER",
+    """CREATE TABLE filed (
+        message INTEGER PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+        mailbox TEXT NOT NULL,
+        folder TEXT NOT NULL,
+        window TEXT NOT NULL,
+        carried INTEGER NOT NULL DEFAULT 0,
+        left_at INTEGER
+    ) STRICT""",
+    "CREATE INDEX filed_here ON filed (mailbox) WHERE left_at IS NULL",
+    """INSERT INTO filed (message, mailbox, folder, window)
+        SELECT message, mailbox, json_extract(payload, '$.folder'), json_extract(payload, '$.window')
+        FROM effects JOIN payloads ON effect = effects.id
+        WHERE kind = 'file-message' AND state = 'done' AND message IS NOT NULL GROUP BY message""",
+)
+
 #: The n-th member brings a file of version n to version n + 1; an empty file is version 0.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEEN_REPLIES)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEEN_REPLIES, _FOLLOWED)

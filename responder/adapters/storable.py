@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from operator import attrgetter
+from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 from responder.core.model import (
@@ -19,8 +20,12 @@ from responder.core.model import (
     CopySent,
     Effect,
     FileMessage,
+    Flag,
+    MoveFiled,
     RemoveDraft,
+    RemoveFolder,
     SaveDraft,
+    SendDigest,
     SendReply,
     Window,
 )
@@ -38,6 +43,10 @@ KINDS: Mapping[str, type[Effect]] = {
     "remove-draft": RemoveDraft,
     "copy-sent": CopySent,
     "file-message": FileMessage,
+    "move-filed": MoveFiled,
+    "flag": Flag,
+    "remove-folder": RemoveFolder,
+    "send-digest": SendDigest,
     "alert": Alert,
 }
 
@@ -112,11 +121,18 @@ def _codec(hint: Any) -> _Codec:
         return _Codec(to_micros, from_micros)
     if hint == tuple[str, ...]:
         return _Codec(list, tuple)
+    if isinstance(hint, UnionType) and len(hint.__args__) == 2 and hint.__args__[1] is NoneType:  # noqa: PLR2004 - X | None
+        write, read = _codec(hint.__args__[0])
+        return _Codec(_unless_none(write), _unless_none(read))
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _Codec(str, hint)
     if isinstance(hint, type) and is_dataclass(hint):
         return _Codec(*_record(hint))
     raise TypeError(f"no way to store {hint!r}: add one to {__name__}")
+
+
+def _unless_none(change: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    return None if change is None else lambda value: None if value is None else change(value)
 
 
 def _record(made: type[Any]) -> tuple[Callable[[Any], dict[str, Any]], Callable[[dict[str, Any]], Any]]:

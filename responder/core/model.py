@@ -657,6 +657,56 @@ class FileMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoveFiled:
+    """Move one message from a window's folder into another: the next window's, or the one for what is finished.
+
+    ``key`` is its place in ``source``, as it was seen there. ``window`` is the one it waits for from now on, None when
+    it is finished. Repeatable: gone from ``source`` means done, or that the owner has moved it.
+    """
+
+    fingerprint: str
+    key: MessageKey
+    message_id: str
+    source: str
+    folder: str
+    window: Window | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    r"""Set \Flagged on one message, in INBOX (``folder`` is "") or a folder of ours. Repeatable."""
+
+    fingerprint: str
+    key: MessageKey
+    message_id: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveFolder:
+    """Remove a folder that we made, if it is empty and has no children. Repeatable: gone means done."""
+
+    mailbox: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendDigest:
+    """The owner's morning overview: appended to INBOX where ``recipient`` is "", else sent to that address.
+
+    ``unique`` names its day, so that it comes once. After ``not_after`` it says nothing true any more.
+    """
+
+    unique: str
+    mailbox: str
+    sender: str
+    recipient: str
+    message_id: str
+    message: bytes
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """Tell the owner, by the command of ``[alerts]``. ``unique`` keeps the same alert from being given twice."""
 
@@ -664,7 +714,9 @@ class Alert:
     text: str
 
 
-Effect = SendReply | SaveDraft | RemoveDraft | CopySent | FileMessage | Alert
+Effect = (
+    SendReply | SaveDraft | RemoveDraft | CopySent | FileMessage | MoveFiled | Flag | RemoveFolder | SendDigest | Alert
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

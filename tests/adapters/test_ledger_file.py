@@ -16,7 +16,8 @@ import pytest
 
 from responder.adapters import ledger_file, ledger_schema
 from responder.adapters.ledger import SqliteLedger
-from responder.core.model import SendReply
+from responder.adapters.storable import freeze_window
+from responder.core.model import Outcome, Receipt, SendReply
 from responder.errors import ConfigurationError, PermanentError, TemporaryError
 from responder.ports import FolderMade, SeenReply
 from tests.adapters.ledger_build import (
@@ -361,6 +362,41 @@ async def test_a_full_disk_is_a_temporary_error_and_passes(path: Path) -> None:
     await ledger.close()
 
 
+def _take_back_third_step(connection: sqlite3.Connection) -> None:
+    """Make a ledger what it was before the mail was followed."""
+    connection.execute("DROP TABLE filed")
+    for table, column in (
+        *(("messages", name) for name in ("subject", "note", "urgent")),
+        *(("promises", name) for name in ("weak", "declared_at")),
+        *(("folders", name) for name in ("made", "settled_at")),
+        ("owner_messages", "subject"),
+    ):
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+
+
+async def test_filed_mail_of_the_second_version_is_followed(path: Path) -> None:
+    """After the step from version 2, what was filed is known to lie in its folder; nobody knows who made that."""
+    ledger = SqliteLedger.open(path)
+    one, two = entry("a"), entry("b")
+    moves = [move(one), move(two)]
+    stored = await enter(ledger, decision(one, moves[0]), decision(two, moves[1]))
+    done = Receipt(effect_id=stored[0].id, outcome=Outcome.DONE, at=NOW)
+    await ledger.advance(receipts=[done])
+    await ledger.folder_made([FolderMade(mailbox="main", folder=moves[0].folder, window=WINDOW)])
+    await ledger.close()
+    with closing(sqlite3.connect(path)) as connection:
+        _take_back_third_step(connection)
+        connection.execute("PRAGMA user_version = 2")
+    await SqliteLedger.open(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(
+            "SELECT fingerprint, filed.folder, filed.window, carried, left_at FROM filed JOIN messages ON id = message"
+        ).fetchall()
+        made = connection.execute("SELECT made, settled_at FROM folders").fetchall()
+    assert rows == [(one.fingerprint, moves[0].folder, freeze_window(WINDOW), 0, None)]
+    assert made == [(0, None)]
+
+
 async def test_replies_of_the_first_version_are_known_by_their_ids(path: Path) -> None:
     """After the step from version 1, a reply in Sent that an old ledger holds as planned is done, and no news."""
     ledger = SqliteLedger.open(path)
@@ -368,6 +404,7 @@ async def test_replies_of_the_first_version_are_known_by_their_ids(path: Path) -
     (planned,) = await enter(ledger, decision(one, reply(one)))
     await ledger.close()
     with closing(sqlite3.connect(path)) as connection:
+        _take_back_third_step(connection)
         connection.execute("DROP INDEX replies_by_id")
         connection.execute("ALTER TABLE effects DROP COLUMN reply_id")
         connection.execute("DROP TABLE seen_replies")

@@ -15,7 +15,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from responder import engine
+from responder import assessing, engine
 from responder.adapters.ledger import SqliteLedger
 from responder.adapters.mailbox import ImapMailbox
 from responder.adapters.outbox import SmtpOutbox
@@ -36,7 +36,8 @@ PARTS = {
     },
     SmtpOutbox: {"send": "send replies"},
     facts: {"observe": "observe headers", "observe_body": "observe bodies"},
-    engine: {"decide_all": "decide", "make_plan": "plan and compose", "log_verdict": "log"},
+    assessing: {"decide_all": "decide", "make_plan": "plan and compose"},
+    engine: {"log_verdict": "log"},
 }
 
 
