@@ -229,7 +229,7 @@ def _sign_in_address(fields: Fields) -> str:
                 addresses += tuple(_LIKE_ADDRESS.findall(value.lower()))
             for address in addresses:
                 if is_robot(address):
-                    return f"{name}: {address}"
+                    return _quoted(name, address)
     return ""
 
 

@@ -76,6 +76,14 @@ def test_64_kb_of_hostile_header_cost_little(name: str) -> None:
     assert not facts.unreadable.startswith("reading it failed")
 
 
+def test_a_robots_address_that_steers_a_terminal_is_quoted_without_its_controls() -> None:
+    """An address in a broken From field may hold a terminal's control characters; the sign that names it does not."""
+    header = "From: Ivan P((\x8ckom: noreply@other.exampl\x9b1m,\r\n\r\n".encode("latin-1")
+    sign = observe(raw(header), POLICY, ME).automatic
+    assert sign.startswith("From: noreply@other.exampl")
+    assert sign.isprintable()
+
+
 EXPECTED: dict[str, dict[str, object]] = {
     "person-koi8.eml": {"client": "vostok", "automatic": "", "topic": "documents", "subject": "Договор аренды"},
     "gmail-reply.eml": {"client": "vostok", "automatic": "", "topic": "", "named_in": "to"},
