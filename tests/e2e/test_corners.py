@@ -244,7 +244,7 @@ async def test_a_refused_reply_is_not_told(dovecot_rich: Dovecot, user: str, tmp
         assert len(scene.subjects("Callbacks/2026-11-16 10-00")) == 3
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take on another identity")
+@pytest.mark.usefixtures("as_root")
 async def test_root_leaves_every_file_to_the_service(scene: Scene, tmp_path: Path) -> None:
     """``sudo responder status`` sees the service's ledger and leaves every file in it owned by the service."""
     await scene.run()
@@ -260,7 +260,7 @@ async def test_root_leaves_every_file_to_the_service(scene: Scene, tmp_path: Pat
     assert {path.stat().st_mode & 0o077 for path in scene.state.iterdir()} == {0}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take on another identity")
+@pytest.mark.usefixtures("as_root")
 async def test_root_reads_the_password_before_it_becomes_the_service(scene: Scene, tmp_path: Path) -> None:
     """A dry run by root logs in with a password that only root may read, and looks into the service's ledger."""
     await scene.run()

@@ -127,6 +127,14 @@ class Root:
             raise NotInstalledError(f"could not install {' '.join(self.packages)}: apt-get said\n{said}")
 
 
+def _clear_up() -> None:
+    """Throw away the copies of test processes that were killed before they could do it."""
+    for left in _place().glob("run-*-*"):
+        pid = left.name.split("-")[1]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
 class Running:
     """A program inside a root, in the foreground of its own process namespace. A context manager.
 
@@ -145,7 +153,8 @@ class Running:
 
     def __enter__(self) -> Self:
         layer = self._root.layer()
-        self._scratch = Path(tempfile.mkdtemp(prefix=f"run-{self._root.name}-", dir=_place()))
+        _clear_up()
+        self._scratch = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}-{self._root.name}-", dir=_place()))
         # A copy: an overlay cannot have a folder of the machine and the machine itself below it.
         subprocess.run(["cp", "-a", "--reflink=auto", str(layer), str(self._scratch / "up")], check=True)
         command, environ = _command(self._scratch, self.folder, self._script)
