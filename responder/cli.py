@@ -139,6 +139,48 @@ def status(config_path: Path | None, state_path: Path | None, *, as_json: bool) 
     sys.exit(room.status(config_path, state_path, as_json=as_json))
 
 
+@main.command(
+    short_help="Tell what the rules would have done with past mail.",
+    epilog='Example: responder replay --since "30 days" --diff new.toml',
+)
+@click.option(
+    "--since",
+    default="30 days",
+    show_default=True,
+    metavar="SPAN",
+    help='"2 weeks", «месяц», "1 September", 2026-09-01.',
+)
+@click.option("--folder", "folders", multiple=True, help="Only this folder; may be given several times.")
+@click.option(
+    "--diff",
+    "other",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="OTHER.toml",
+    help="Show only what these other rules would do differently.",
+)
+@click.option("--text", "text_of", default="", metavar="MESSAGE-ID", help="Show the reply to this message as well.")
+@_JSON
+@_CONFIG
+@_STATE
+def replay(
+    since: str,
+    folders: tuple[str, ...],
+    other: Path | None,
+    text_of: str,
+    config_path: Path | None,
+    state_path: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Let past mail come again under the rules and show what would have been done; changes nothing anywhere."""
+    from responder.commands import replay as room  # noqa: PLC0415
+
+    if as_json and other is not None:
+        raise click.UsageError("--json shows one set of rules: leave --diff out, and ask twice with --config")
+    wish = room.Wish(since=since, folders=folders, other=other, text_of=text_of, as_json=as_json)
+    sys.exit(room.replay(config_path, state_path, wish))
+
+
 def _fail(error: ResponderError) -> NoReturn:
     code = {
         ConfigurationError: EX_CONFIG,

@@ -88,6 +88,8 @@ class Engine:
         self.rules = Rules(policy=rules.policy)
         self._ledger = ledger
         self._clock = clock
+        #: Says why the clock cannot be believed; who sets the clock by hand needs no doubt.
+        self.doubt: Callable[[datetime, datetime | None], str] = clocks.doubt
         self._lock = lock
         self._identity = Identity(mailbox=mailbox.name, secret=secret)
         self._mark = facts_room.mark_of(secret)
@@ -182,7 +184,7 @@ class Engine:
     def _now(self) -> datetime:
         """Return the present instant; raises ClockError where the clock cannot be believed."""
         now_at = self._clock.now()
-        if doubt := clocks.doubt(now_at, self.believed_at):
+        if doubt := self.doubt(now_at, self.believed_at):
             raise ClockError(f"{doubt}; nothing is decided, sent or moved until it is right, or new mail confirms it")
         self.believed_at = max(now_at, self.believed_at or now_at)
         return now_at

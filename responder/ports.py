@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class Profile:
     """What a mailbox's server can do, probed at login. Folder names are with "/" as separator, without prefix.
 
-    ``sent`` and ``drafts`` are None where no such folder was found. ``drafts`` may then be made.
+    ``sent`` and ``drafts`` are None where no such folder was found. ``drafts`` may then be made. ``discarded`` are
+    those that the server calls junk or trash.
     """
 
     capabilities: frozenset[str]
@@ -47,6 +48,7 @@ class Profile:
     sent: str | None
     drafts: str | None
     folders: tuple[str, ...] = ()
+    discarded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,10 @@ import contextlib
 import fcntl
 import os
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from responder.adapters.auth import read_secret
+from responder.adapters.imap_past import PastMailbox
 from responder.adapters.mailbox import ImapMailbox
 from responder.adapters.outbox import SmtpOutbox
 from responder.core.facts import HEADER_FIELDS, TRUST_FIELDS
@@ -79,19 +80,29 @@ def build_mailbox(
     patience: Patience = PATIENCE,
 ) -> ImapMailbox:
     """Make the adapter for one mailbox; nothing is connected yet."""
+    return ImapMailbox(**_arguments(settings, loaded, environ, patience), read_only=read_only)
+
+
+def build_past_mailbox(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> PastMailbox:
+    """Make the adapter that reads one mailbox's past, in all of its folders; nothing is connected yet."""
+    return PastMailbox(**_arguments(settings, loaded, environ, PATIENCE))
+
+
+def _arguments(
+    settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], patience: Patience
+) -> dict[str, Any]:
     fields = (*HEADER_FIELDS, *TRUST_FIELDS) if settings.trusted_authserv_id else HEADER_FIELDS
-    return ImapMailbox(
-        name=settings.name,
-        host=settings.imap.host,
-        port=settings.imap.port,
-        security=settings.imap.security,
-        username=settings.username,
-        password=_password(settings, loaded, environ),
-        inbox=settings.inbox,
-        header_fields=fields,
-        read_only=read_only,
-        timeout=patience.answer,
-    )
+    return {
+        "name": settings.name,
+        "host": settings.imap.host,
+        "port": settings.imap.port,
+        "security": settings.imap.security,
+        "username": settings.username,
+        "password": _password(settings, loaded, environ),
+        "inbox": settings.inbox,
+        "header_fields": fields,
+        "timeout": patience.answer,
+    }
 
 
 def build_outbox(

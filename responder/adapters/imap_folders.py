@@ -70,12 +70,15 @@ class Folders:
         session = self.session
         prefix, separator = session.namespace()
         special: dict[bytes, str] = {}
+        discarded: set[str] = set()
         for attributes, _, raw in session.list_folders():
             wire = raw.decode("latin-1") if isinstance(raw, bytes) else str(raw)
             if attributes & {b"\\noselect", b"\\nonexistent"} or not (wire.isascii() and is_safe(wire)):
                 continue
             name = folder_from_wire(raw, separator=separator, prefix=prefix)
             self._known[name] = wire
+            if attributes & {b"\\junk", b"\\trash"}:
+                discarded.add(name)
             for attribute in attributes & {b"\\sent", b"\\drafts"}:
                 special.setdefault(attribute, name)
         offers = session.capabilities
@@ -91,6 +94,7 @@ class Folders:
             sent=special.get(b"\\sent") or self._named(SENT_NAMES),
             drafts=special.get(b"\\drafts") or self._named(DRAFTS_NAMES),
             folders=tuple(sorted(self._known)),
+            discarded=frozenset(discarded),
         )
 
     def _named(self, names: Sequence[str]) -> str | None:

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from responder.adapters import ledger_file, ledger_history, ledger_intake, ledger_views
 from responder.adapters.ledger_schema import COUNTS
@@ -82,7 +82,7 @@ class SqliteLedger:
         return cls(lambda: ledger_file.opened_to_read(path), str(path))
 
     @classmethod
-    def in_memory(cls) -> SqliteLedger:
+    def in_memory(cls) -> Self:
         """Make a ledger that is forgotten when closed."""
         return cls(ledger_file.opened_in_memory, "in memory")
 

@@ -48,6 +48,44 @@ def parse_when(words: str, zone: ZoneInfo) -> datetime:
     return _utc(parsed, zone)
 
 
+def parse_since(words: str, zone: ZoneInfo, now_at: datetime) -> datetime:
+    """Return the past instant that the words mean: "30 days", «неделя», "1 September", 2026-09-01; in UTC.
+
+    A bare length is counted back from now; a date is taken from its midnight in the zone, and is one that has been.
+    Raises click.UsageError with examples when the words mean nothing, or something that is still to come.
+    """
+    since_at = _back(words, zone, now_at)
+    if since_at is None:
+        raise click.UsageError(f'"{words}" is no span I know: write "30 days", «неделя», "1 September" or 2026-09-01')
+    if since_at > now_at:
+        raise click.UsageError(f'"{words}" is still to come ({say_when(since_at, zone)}); name a time that has been')
+    return since_at
+
+
+def _back(words: str, zone: ZoneInfo, now_at: datetime) -> datetime | None:
+    try:
+        exact = datetime.fromisoformat(words)
+    except ValueError:
+        pass
+    else:
+        return _utc(exact, zone)
+    import dateparser  # noqa: PLC0415 - heavy, and only wanted here
+
+    base = now_at.astimezone(zone).replace(tzinfo=None)
+    settings = {
+        "RELATIVE_BASE": base,
+        "PREFER_DATES_FROM": "past",
+        "RETURN_AS_TIMEZONE_AWARE": False,
+        "DATE_ORDER": "DMY",
+    }
+    for ago in (f"{words[:_LONGEST]} ago", f"{words[:_LONGEST]} назад", words[:_LONGEST]):
+        parsed = dateparser.parse(ago, languages=["ru", "en"], settings=settings)
+        if parsed is not None:
+            day_only = parsed.time() == base.time() and ago == words[:_LONGEST]
+            return _utc(parsed.replace(hour=0, minute=0, second=0, microsecond=0) if day_only else parsed, zone)
+    return None
+
+
 def _utc(local: datetime, zone: ZoneInfo) -> datetime:
     aware = local if local.tzinfo is not None else local.replace(tzinfo=zone)
     return aware.astimezone(UTC)
