@@ -42,8 +42,6 @@ def main() -> None:
     """Answer out-of-hours mail with what was agreed, and file it for the next callback window.
 
     Start with `responder demo`, then write config.toml and ask `responder check`.
-
-    Completion for bash: eval "$(_RESPONDER_COMPLETE=bash_source responder)"
     """
 
 
@@ -179,6 +177,26 @@ def replay(
         raise click.UsageError("--json shows one set of rules: leave --diff out, and ask twice with --config")
     wish = room.Wish(since=since, folders=folders, other=other, text_of=text_of, as_json=as_json)
     sys.exit(room.replay(config_path, state_path, wish))
+
+
+@main.command(
+    short_help="Print the completion of a shell.",
+    epilog="Example: responder completion bash > ~/.local/share/bash-completion/completions/responder",
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that lets your shell complete commands and options."""
+    from responder.commands import manual as room  # noqa: PLC0415
+
+    click.echo(room.completion(main, shell))
+
+
+@main.command("man", short_help="Print the man page.", epilog="Example: responder man | man -l -")
+def man_page() -> None:
+    """Print the man page, made from the commands of this very version."""
+    from responder.commands import manual as room  # noqa: PLC0415
+
+    click.echo(room.man_page(main, __version__), nl=False)
 
 
 def _fail(error: ResponderError) -> NoReturn:
