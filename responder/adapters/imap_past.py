@@ -55,7 +55,7 @@ class PastMailbox(ImapMailbox):
     """A mailbox opened for reading only, in all of its folders."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings | {"read_only": True})
+        super().__init__(**settings, read_only=True)
 
     def folders(self) -> tuple[str, ...]:
         """Return the folders in which mail that was to be answered may lie; only after ``open``."""

@@ -326,7 +326,7 @@ def _engine(mailbox: PastInbox, ledger: _NotingLedger, clock: SetClock, policy: 
         lock=lock,
         alert=alert,
     )
-    engine.doubt = lambda *_: ""
+    engine.doubt = lambda _now_at, _believed_at: ""
     return engine
 
 
