@@ -179,6 +179,18 @@ def replay(
     sys.exit(room.replay(config_path, state_path, wish))
 
 
+@main.command(short_help="Sign a mailbox in by OAuth2, once.", epilog="Example: sudo responder login main")
+@click.argument("name", required=False, metavar="[MAILBOX]")
+@click.option("--paste", is_flag=True, help="The browser is on another machine: paste the address it ends at.")
+@_CONFIG
+@_STATE
+def login(name: str | None, config_path: Path | None, state_path: Path | None, *, paste: bool) -> None:
+    """Sign a mailbox in at its provider; the service then renews the sign-in by itself."""
+    from responder.commands import login as room  # noqa: PLC0415
+
+    sys.exit(room.login(config_path, state_path, name, paste=paste))
+
+
 @main.command(
     short_help="Print the completion of a shell.",
     epilog="Example: responder completion bash > ~/.local/share/bash-completion/completions/responder",

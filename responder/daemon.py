@@ -231,11 +231,12 @@ class Daemon:
     # ------------------------------------------------------------------------------------------ lines
 
     def _line(self, settings: MailboxSettings) -> Line:
-        mailbox = build_mailbox(settings, self._loaded, self._environ, patience=self._patience)
+        mailbox = build_mailbox(settings, self._loaded, self._environ, state=self._state, patience=self._patience)
         outbox = build_outbox(
             settings,
             self._loaded,
             self._environ,
+            state=self._state,
             late=lambda at: at <= self._clock.now(),
             patience=self._patience,
         )

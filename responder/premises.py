@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from responder.adapters.auth import read_secret
 from responder.adapters.imap_past import PastMailbox
 from responder.adapters.mailbox import ImapMailbox
+from responder.adapters.oauth_tokens import TokenKeeper, TokenStore
 from responder.adapters.outbox import SmtpOutbox
 from responder.core.facts import HEADER_FIELDS, TRUST_FIELDS
 from responder.errors import ConfigurationError, TemporaryError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from responder.config import Loaded, MailboxSettings
+    from responder.config import Loaded, MailboxSettings, SecretRef
 
 
 def install_secret(state: Path) -> bytes:
@@ -61,10 +62,36 @@ def only_one(state: Path) -> Generator[None]:
         os.close(descriptor)
 
 
-def _password(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> Callable[[], str]:
-    """Return what reads the secret each time it is needed, so that a changed one is found."""
-    return lambda: read_secret(
-        settings.password,
+def _credentials(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], state: Path) -> dict[str, Any]:
+    """Return what reads the secret, or the token, each time it is needed, so that a changed one is found."""
+    if settings.oauth2 is not None:
+        return {"password": None, "token": token_keeper(settings, loaded, environ, state).access_token}
+    ref = settings.password
+    assert ref is not None  # noqa: S101 - the configuration has one or the other
+    return {"password": lambda: _read(ref, settings, loaded, environ), "token": None}
+
+
+def token_keeper(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], state: Path) -> TokenKeeper:
+    """Return what keeps the tokens of a mailbox that is signed in by OAuth2."""
+    oauth2 = settings.oauth2
+    assert oauth2 is not None  # noqa: S101 - whoever asks has looked
+    return TokenKeeper(
+        TokenStore(state, settings.name),
+        oauth2,
+        secret=lambda: client_secret(settings, loaded, environ),
+        name=settings.name,
+    )
+
+
+def client_secret(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> str:
+    """Return the secret of the application that is registered with the provider; "" where there is none."""
+    ref = settings.oauth2.client_secret if settings.oauth2 is not None else None
+    return "" if ref is None else _read(ref, settings, loaded, environ)
+
+
+def _read(ref: SecretRef, settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> str:
+    return read_secret(
+        ref,
         config_directory=loaded.settings.path.parent,
         environ=environ,
         username=settings.username,
@@ -76,20 +103,23 @@ def build_mailbox(
     loaded: Loaded,
     environ: Mapping[str, str],
     *,
+    state: Path,
     read_only: bool = False,
     patience: Patience = PATIENCE,
 ) -> ImapMailbox:
     """Make the adapter for one mailbox; nothing is connected yet."""
-    return ImapMailbox(**_arguments(settings, loaded, environ, patience), read_only=read_only)
+    return ImapMailbox(**_arguments(settings, loaded, environ, state, patience), read_only=read_only)
 
 
-def build_past_mailbox(settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str]) -> PastMailbox:
+def build_past_mailbox(
+    settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], *, state: Path
+) -> PastMailbox:
     """Make the adapter that reads one mailbox's past, in all of its folders; nothing is connected yet."""
-    return PastMailbox(**_arguments(settings, loaded, environ, PATIENCE))
+    return PastMailbox(**_arguments(settings, loaded, environ, state, PATIENCE))
 
 
 def _arguments(
-    settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], patience: Patience
+    settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], state: Path, patience: Patience
 ) -> dict[str, Any]:
     fields = (*HEADER_FIELDS, *TRUST_FIELDS) if settings.trusted_authserv_id else HEADER_FIELDS
     return {
@@ -98,7 +128,7 @@ def _arguments(
         "port": settings.imap.port,
         "security": settings.imap.security,
         "username": settings.username,
-        "password": _password(settings, loaded, environ),
+        **_credentials(settings, loaded, environ, state),
         "inbox": settings.inbox,
         "header_fields": fields,
         "timeout": patience.answer,
@@ -110,6 +140,7 @@ def build_outbox(
     loaded: Loaded,
     environ: Mapping[str, str],
     *,
+    state: Path,
     late: Callable[[datetime], bool] = lambda _: False,
     patience: Patience = PATIENCE,
 ) -> SmtpOutbox:
@@ -122,7 +153,7 @@ def build_outbox(
         port=settings.smtp.port,
         security=settings.smtp.security,
         username=settings.username,
-        password=_password(settings, loaded, environ),
+        **_credentials(settings, loaded, environ, state),
         empty_envelope=loaded.policy.replies.envelope == "empty",
         late=late,
         timeout=patience.answer,

@@ -31,14 +31,18 @@ _OUT_OF_STEP = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Where to log in, and as whom. ``ca_file`` replaces the system's authorities; ``timeout`` in seconds."""
+    """Where to log in, and as whom: by a password, or by OAuth2's ``token``.
+
+    ``ca_file`` replaces the system's authorities; ``timeout`` in seconds.
+    """
 
     name: str
     host: str
     port: int
     security: Literal["tls", "starttls", "none"]
     username: str
-    password: Callable[[], str]
+    password: Callable[[], str] | None
+    token: Callable[..., str] | None = None
     ca_file: Path | None = None
     timeout: float = 60
 

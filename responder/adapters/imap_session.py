@@ -35,7 +35,7 @@ from responder.adapters.imap_structure import structures
 from responder.errors import ConfigurationError, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from responder.adapters.imap_account import Account
     from responder.adapters.imap_answers import Fetched, Record
@@ -138,6 +138,10 @@ class ImapSession:
 
     def _log_in(self) -> None:
         account = self._account
+        if account.token is not None:
+            self._log_in_by_token(account.token)
+            return
+        assert account.password is not None  # noqa: S101 - one or the other
         password = account.password()
         if not (is_safe(account.username) and is_safe(password)):
             raise ConfigurationError(f"{account}: the user name or the password holds a control character")
@@ -161,6 +165,41 @@ class ImapSession:
             ) from error
         except UnicodeError as error:
             raise ConfigurationError(f"{account}: this server takes ASCII user names and passwords only") from error
+
+    def _log_in_by_token(self, token: Callable[..., str]) -> None:
+        """Log in by OAuth2; a token that the server refuses is renewed once: it may have been revoked early.
+
+        Source: RFC 7628 (OAUTHBEARER); XOAUTH2 is what came before it, and what the big providers speak.
+        """
+        account = self._account
+        if self._client.has_capability("AUTH=XOAUTH2"):
+            log_in = self._client.oauth2_login
+        elif self._client.has_capability("AUTH=OAUTHBEARER"):
+            log_in = self._client.oauthbearer_login
+        else:
+            raise ConfigurationError(f"{account}: this server offers no login by OAuth2 (XOAUTH2, OAUTHBEARER)")
+        rejected = ""
+        for last in (False, True):
+            access = token(rejected=rejected)
+            try:
+                log_in(account.username, access)
+            except LoginError as error:
+                cause = error.__context__
+                words = readable(without_secret(str(error), account.username, access))
+                if isinstance(cause, IMAPClientAbortError):
+                    raise cause from None
+                if _PASSING.search(words):
+                    raise TemporaryError(
+                        f"{account}: logging in: {words}; trying again later", retry_after=asked_to_wait(words)
+                    ) from None
+                if last:
+                    raise ConfigurationError(
+                        f"{account}: the server refused the token of {account.username}: {words}. Is it the account "
+                        "that was signed in, and IMAP switched on for it? Else sign in again with `responder login`"
+                    ) from None
+                rejected = access
+            else:
+                return
 
     # ------------------------------------------------------------------------------------- commands
 

@@ -62,9 +62,10 @@ class ImapMailbox:
         port: 993 for "tls", 143 for the others as a rule.
         security: "starttls" refuses a server that does not offer it; "none" is for loopback.
         username: to log in with.
-        password: asked anew at every login, in the session's thread.
+        password: asked anew at every login, in the session's thread; None where ``token`` is.
         header_fields: which header fields ``fetch`` brings.
         inbox: the folder that is watched.
+        token: gives an access token for OAuth2, another one than ``rejected``; asked as the password is.
         ca_file: the authorities to trust instead of the system's.
         timeout: seconds that the server may take for one answer.
         idle: use IDLE where it is offered.
@@ -79,9 +80,10 @@ class ImapMailbox:
         port: int,
         security: Literal["tls", "starttls", "none"],
         username: str,
-        password: Callable[[], str],
+        password: Callable[[], str] | None,
         header_fields: Sequence[str],
         inbox: str = "INBOX",
+        token: Callable[..., str] | None = None,
         ca_file: Path | None = None,
         timeout: float = 60,
         idle: bool = True,
@@ -94,6 +96,7 @@ class ImapMailbox:
             security=security,
             username=username,
             password=password,
+            token=token,
             ca_file=ca_file,
             timeout=timeout,
         )

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import ipaddress
 import ssl
+from base64 import b64encode
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
@@ -166,7 +167,8 @@ class SmtpOutbox:
     Args:
         host: the server's name; under TLS its certificate must bear it.
         security: "tls" from the first octet, "starttls" demanded, "none" only on loopback.
-        password: asked in a thread at each login; may raise ConfigurationError.
+        password: asked in a thread at each login; may raise ConfigurationError; None where ``token`` is.
+        token: gives an access token for OAuth2, another one than ``rejected``; asked as the password is.
         empty_envelope: send with ``MAIL FROM:<>``.
         late: tells whether that instant has passed: asked of each reply's ``not_after`` when its text could leave.
         ca_file: trust only these certificates; None: the system's.
@@ -186,7 +188,8 @@ class SmtpOutbox:
         port: int,
         security: Literal["tls", "starttls", "none"],
         username: str,
-        password: Callable[[], str],
+        password: Callable[[], str] | None,
+        token: Callable[..., str] | None = None,
         empty_envelope: bool,
         late: Callable[[datetime], bool] = lambda _: False,
         ca_file: str | None = None,
@@ -197,7 +200,7 @@ class SmtpOutbox:
     ) -> None:
         self.traffic = Traffic()
         self._host, self._port, self._security = host, port, security
-        self._username, self._password = username, password
+        self._username, self._password, self._token = username, password, token
         self._empty_envelope = empty_envelope
         self._late = late
         self._connections = connections
@@ -373,6 +376,11 @@ class SmtpOutbox:
                 raise ConfigurationError(f"SMTP {self._where} is not on this machine: no login without encryption")
             if not smtp.supports_extension("auth"):
                 return
+        if self._token is not None:
+            await self._log_in_by_token(smtp, self._token)
+            return
+        password_of = self._password
+        assert password_of is not None  # noqa: S101 - one or the other
         ways = {"plain": smtp.auth_plain, "login": smtp.auth_login, "cram-md5": smtp.auth_crammd5}
         offered = [way for name, way in ways.items() if name in smtp.server_auth_methods]
         if not offered:
@@ -380,7 +388,7 @@ class SmtpOutbox:
             raise ConfigurationError(
                 f"SMTP {self._where} offers no login with a password (it offers: {known}): is it the right port?"
             )
-        password = await asyncio.to_thread(self._password)
+        password = await asyncio.to_thread(password_of)
         for way in offered:
             try:
                 await way(self._username, password)
@@ -394,6 +402,40 @@ class SmtpOutbox:
                     f"SMTP {self._where}, user {self._username}: {_why(error)}; nothing was sent"
                 ) from error
             return
+
+    async def _log_in_by_token(self, smtp: aiosmtplib.SMTP, token: Callable[..., str]) -> None:
+        """Log in by OAuth2; a token that the server refuses is renewed once. Source: RFC 7628, RFC 4954 section 4."""
+        known = next((name for name in ("xoauth2", "oauthbearer") if name in smtp.server_auth_methods), "")
+        if not known:
+            offered = plain(" ".join(smtp.server_auth_methods)) or "none"
+            raise ConfigurationError(f"SMTP {self._where} offers no login by OAuth2 (it offers: {offered})")
+        rejected = ""
+        for last in (False, True):
+            access = await asyncio.to_thread(token, rejected=rejected)
+            answer = await smtp.execute_command(b"AUTH", known.upper().encode(), self._initial(known, access))
+            if answer.code == aiosmtplib.SMTPStatus.auth_continue:  # the reason, to be answered before the refusal
+                answer = await smtp.execute_command(b"AQ==" if known == "oauthbearer" else b"=")
+            if answer.code // 100 == 2:  # noqa: PLR2004 - RFC 5321 section 4.2.1: 2yz is success
+                return
+            words = without_secret(answer.message, self._username, access)
+            error = aiosmtplib.SMTPAuthenticationError(answer.code, words)
+            if answer.code // 100 != 5:  # noqa: PLR2004 - "try later" is not a refused token
+                raise error
+            if last:
+                raise ConfigurationError(
+                    f"SMTP {self._where}, user {self._username}: the server refused the token: {_why(error)}; nothing "
+                    "was sent. Is sending switched on for the account? Else sign in again with `responder login`"
+                )
+            rejected = access
+
+    def _initial(self, method: str, access: str) -> bytes:
+        """Return the first answer of a login by OAuth2, in base64."""
+        user = self._username
+        if method == "oauthbearer":
+            words = f"n,a={user},\x01host={self._host}\x01port={self._port}\x01auth=Bearer {access}\x01\x01"
+        else:
+            words = f"user={user}\x01auth=Bearer {access}\x01\x01"
+        return b64encode(words.encode())
 
 
 def _with_crlf(message: bytes) -> bytes:

@@ -119,7 +119,7 @@ async def _ask_servers(console: Console, here: place.Place) -> int:
         except ResponderError as error:
             console.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True)
             troubles.append(str(error))
-        outbox = build_outbox(settings, here.loaded, os.environ)
+        outbox = build_outbox(settings, here.loaded, os.environ, state=here.state)
         try:
             offers = await outbox.probe()
             where = f"SMTP {settings.smtp.host}:{settings.smtp.port}"
@@ -141,7 +141,7 @@ async def _ask_servers(console: Console, here: place.Place) -> int:
 
 
 async def _ask_imap(console: Console, here: place.Place, settings: MailboxSettings) -> None:
-    mailbox = build_mailbox(settings, here.loaded, os.environ, read_only=True)
+    mailbox = build_mailbox(settings, here.loaded, os.environ, state=here.state, read_only=True)
     try:
         inbox = await mailbox.open()
         profile = mailbox.profile

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 def looking_engine(here: Place, settings: MailboxSettings, ledger: Ledger) -> tuple[ImapMailbox, Engine]:
     """Return one mailbox, not yet opened, and an engine to judge its mail with; nothing is ever carried out."""
-    mailbox = build_mailbox(settings, here.loaded, os.environ, read_only=True)
+    mailbox = build_mailbox(settings, here.loaded, os.environ, state=here.state, read_only=True)
     engine = Engine(
         mailbox=mailbox,
-        outbox=build_outbox(settings, here.loaded, os.environ),
+        outbox=build_outbox(settings, here.loaded, os.environ, state=here.state),
         ledger=ledger,
         clock=SystemClock(),
         rules=Rules(policy=here.loaded.policy),

@@ -56,16 +56,27 @@ def with_passwords(here: Place) -> Place:
 
 
 def _with_password(settings: MailboxSettings, loaded: Loaded) -> MailboxSettings:
+    oauth2 = settings.oauth2
+    if oauth2 is not None:
+        if oauth2.client_secret is not None:
+            secret = _read(oauth2.client_secret, settings, loaded)
+            settings = replace(settings, oauth2=replace(oauth2, client_secret=secret))
+        return settings
+    assert settings.password is not None  # noqa: S101 - the configuration has one or the other
+    return replace(settings, password=_read(settings.password, settings, loaded))
+
+
+def _read(ref: SecretRef, settings: MailboxSettings, loaded: Loaded) -> SecretRef:
     try:
         secret = read_secret(
-            settings.password,
+            ref,
             config_directory=loaded.settings.path.parent,
             environ=os.environ,
             username=settings.username,
         )
     except ConfigurationError:
-        return settings
-    return replace(settings, password=SecretRef(kind="inline", value=secret))
+        return ref
+    return SecretRef(kind="inline", value=secret)
 
 
 def is_there(ledger: Path) -> bool:

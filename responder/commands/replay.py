@@ -98,7 +98,7 @@ async def _replay(
     shelves: list[_Shelf] = []
     try:
         for settings in here.loaded.settings.mailboxes:
-            mailbox = build_past_mailbox(settings, here.loaded, os.environ)
+            mailbox = build_past_mailbox(settings, here.loaded, os.environ, state=here.state)
             await mailbox.open()
             shelves.append(_Shelf(mailbox=mailbox, index=(), wrote=()))
             shelves[-1] = await _looked_through(mailbox, wish, since_at, now_at)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from responder.config import rules
 from responder.config.book import spell
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from responder.config.book import Book
     from responder.config.lines import Path
-    from responder.config.tables import ChannelTable, ClientTable, File, WindowTable
+    from responder.config.tables import ChannelTable, ClientTable, File, MailboxTable, OAuth2Table, WindowTable
     from responder.core.model import Policy
 
 _OTHERS = 0o077
@@ -85,6 +86,40 @@ def _mailboxes(book: Book, tables: File) -> None:
             book.complain((*path, "poll"), "must be at least 1 s: a shorter wait would never let go of the server")
         if isinstance(mailbox.password, InlineSecret):
             _inline(book, (*path, "password"))
+        _login(book, path, mailbox)
+
+
+def _login(book: Book, path: Path, mailbox: MailboxTable) -> None:
+    """Complain of a login that lacks what it needs, or has both."""
+    table = mailbox.oauth2
+    if mailbox.auth == "password":
+        if mailbox.password is None:
+            book.complain_of_all(path, 'password is missing: say where it is to be had, like { credential = "main" }')
+        if table is not None:
+            book.warn((*path, "oauth2"), 'without effect while auth = "password"; it wants auth = "oauth2"')
+        return
+    if table is None:
+        example = 'like [mailboxes.main.oauth2] with provider = "microsoft" and client_id'
+        book.complain_of_all((*path, "auth"), f'"oauth2" needs a table of its own, {example}')
+        return
+    if mailbox.password is not None:
+        book.complain_of_all((*path, "password"), 'goes with auth = "password"; with "oauth2" there is none')
+    _sign_in(book, (*path, "oauth2"), table)
+
+
+def _sign_in(book: Book, path: Path, table: OAuth2Table) -> None:
+    if isinstance(table.client_secret, InlineSecret):
+        _inline(book, (*path, "client_secret"))
+    if table.provider == "other":
+        if not table.token_url:
+            book.complain_of_all(path, 'token_url is missing (or provider = "microsoft" or "google")')
+        elif not table.device_url and not table.authorize_url:
+            book.complain_of_all(path, "device_url or authorize_url is missing: one way to sign in")
+    for key in ("token_url", "device_url", "authorize_url"):
+        written: str = getattr(table, key)
+        url = urlsplit(written)
+        if written and url.scheme != "https" and not (url.scheme == "http" and _loopback(url.hostname or "")):
+            book.complain((*path, key), "must begin with https:// (http only on this machine)")
 
 
 def _loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from responder.config.schedules import schedule
-from responder.config.settings import MailboxSettings, SecretRef, Server, Settings
+from responder.config.settings import MailboxSettings, OAuthSettings, SecretRef, Server, Settings
 from responder.config.tables import InlineSecret
 from responder.config.values import OWN
 from responder.core.address import normal_address, normal_domain
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ClientTable,
         File,
         MailboxTable,
+        OAuth2Table,
         SecretTable,
         ServerTable,
         WindowTable,
@@ -213,10 +214,43 @@ def _mailbox(name: str, table: MailboxTable, path: FilePath) -> MailboxSettings:
         imap=_server("imap", table.imap),
         smtp=_server("smtp", table.smtp),
         username=table.username or table.addresses[0],
-        password=_secret(table.password, path),
+        password=None if table.password is None else _secret(table.password, path),
+        oauth2=None if table.auth == "password" or table.oauth2 is None else _oauth2(table.oauth2, path),
         inbox=table.inbox,
         poll=table.poll,
         trusted_authserv_id=table.trusted_authserv_id,
+    )
+
+
+#: Where the known providers sign people in, and what is asked of them: IMAP, sending, and a token that lasts.
+_MICROSOFT = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0"
+_MICROSOFT_SCOPES = (
+    "https://outlook.office.com/IMAP.AccessAsUser.All",
+    "https://outlook.office.com/SMTP.Send",
+    "offline_access",
+)
+
+
+def _oauth2(table: OAuth2Table, path: FilePath) -> OAuthSettings:
+    secret = None if table.client_secret is None else _secret(table.client_secret, path)
+    scopes: tuple[str, ...] = ()
+    if table.provider == "microsoft":
+        base = _MICROSOFT.format(tenant=table.tenant)
+        urls = (f"{base}/token", f"{base}/devicecode", f"{base}/authorize")
+        scopes = _MICROSOFT_SCOPES
+    elif table.provider == "google":  # its device codes are not for mail
+        urls = ("https://oauth2.googleapis.com/token", "", "https://accounts.google.com/o/oauth2/v2/auth")
+        scopes = ("https://mail.google.com/",)
+    else:
+        urls = (table.token_url, table.device_url, table.authorize_url)
+    return OAuthSettings(
+        provider=table.provider,
+        client_id=table.client_id,
+        client_secret=secret,
+        token_url=urls[0],
+        device_url=urls[1],
+        authorize_url=urls[2],
+        scopes=tuple(table.scopes) or scopes,
     )
 
 

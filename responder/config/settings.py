@@ -48,9 +48,26 @@ class SecretRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthSettings:
+    """A provider's sign-in service. ``device_url`` and ``authorize_url`` are "" where it has none.
+
+    ``client_secret`` is None for an application that keeps no secret.
+    """
+
+    provider: str
+    client_id: str
+    client_secret: SecretRef | None
+    token_url: str
+    device_url: str
+    authorize_url: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MailboxSettings:
     """One mailbox's account. ``addresses`` as written, the first is the default From.
 
+    ``oauth2`` is None for a login by ``password``, which then is to be had; with it there is none.
     ``trusted_authserv_id`` is "" when nobody's Authentication-Results are trusted.
     """
 
@@ -59,7 +76,8 @@ class MailboxSettings:
     imap: Server
     smtp: Server
     username: str
-    password: SecretRef
+    password: SecretRef | None
+    oauth2: OAuthSettings | None
     inbox: str
     poll: timedelta
     trusted_authserv_id: str

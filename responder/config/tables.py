@@ -122,6 +122,25 @@ def _secret(value: object, table: Callable[[object], SecretTable]) -> SecretTabl
     return secret
 
 
+class OAuth2Table(Table):
+    """Sign-in by OAuth2, done once with `responder login`."""
+
+    stand_ins: ClassVar[dict[str, Any]] = {"client_id": "?"}
+
+    provider: Literal["microsoft", "google", "other"] = Field(
+        default="other", description='"microsoft" and "google" are known; "other" names its addresses below'
+    )
+    client_id: Line = Field(description="of the application you have registered there")
+    client_secret: Annotated[SecretTable | None, WrapValidator(_secret), _OrText()] = Field(
+        default=None, description='where its secret is to be had, like { credential = "oauth" }; many need none'
+    )
+    tenant: Line = Field(default="common", description="Microsoft: your organisation's, or left out")
+    token_url: LineOrNothing = Field(default="", description="other providers: where tokens are had")
+    device_url: LineOrNothing = Field(default="", description="other providers: where a device code is had (RFC 8628)")
+    authorize_url: LineOrNothing = Field(default="", description="other providers: where you sign in by a browser")
+    scopes: list[Line] = Field(default=[], description="other providers: what is asked for")
+
+
 class MailboxTable(Table):
     """One mailbox: its addresses, its servers, its login."""
 
@@ -136,9 +155,11 @@ class MailboxTable(Table):
     imap: ServerTable = Field(description='where mail is read, like { host = "imap.example.com" }')
     smtp: ServerTable = Field(description='where replies are handed in, like { host = "smtp.example.com" }')
     username: LineOrNothing = Field(default="", description="the login's name; left out: the first address")
-    password: Annotated[SecretTable, WrapValidator(_secret), _OrText()] = Field(
-        description='where the password is to be had, like { credential = "main" }'
+    auth: Literal["password", "oauth2"] = Field(default="password", description='how to log in; "oauth2" wants a table')
+    password: Annotated[SecretTable | None, WrapValidator(_secret), _OrText()] = Field(
+        default=None, description='where the password is to be had, like { credential = "main" }'
     )
+    oauth2: OAuth2Table | None = Field(default=None, description="sign-in by OAuth2: [mailboxes.main.oauth2]")
     inbox: Line = Field(default="INBOX", description="the folder that is watched")
     poll: Duration = _default("60 s", "how often the folder is looked at, if the server does not tell by itself")
     trusted_authserv_id: AuthservId = Field(

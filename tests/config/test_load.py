@@ -31,6 +31,7 @@ def test_a_small_file_gets_all_defaults(desk: Desk) -> None:
             smtp=Server(host="smtp.example.com", port=465, security="tls"),
             username="anna@example.com",
             password=SecretRef(kind="credential", value="main"),
+            oauth2=None,
             inbox="INBOX",
             poll=timedelta(seconds=60),
             trusted_authserv_id="",

@@ -59,7 +59,8 @@ smtpd_tls_cert_file = $SHARED/localhost.pem
 smtpd_tls_key_file = $SHARED/localhost.key
 smtpd_tls_security_level = may
 smtpd_tls_auth_only = yes
-smtpd_sasl_type = cyrus
+smtpd_sasl_type = $SASL_TYPE
+smtpd_sasl_path = $SASL_PATH
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:$VERDICTS, permit
 smtpd_end_of_data_restrictions = check_policy_service inet:127.0.0.1:$VERDICTS
@@ -104,11 +105,14 @@ _TRACE = re.compile(rb"(?:(?:Return-Path|Delivered-To|Received):[^\n]*\n(?:[ \t]
 
 
 class Postfix:
-    """The running server; a context manager. The Dovecot is the caller's."""
+    """The running server; a context manager. The Dovecot is the caller's.
+
+    ``sasl_port``: where that Dovecot answers for logins, instead of the service of ours.
+    """
 
     host = "localhost"
 
-    def __init__(self, dovecot: Dovecot, *, domains: Sequence[str] = DOMAINS) -> None:
+    def __init__(self, dovecot: Dovecot, *, domains: Sequence[str] = DOMAINS, sasl_port: int = 0) -> None:
         self.dovecot = dovecot
         self.verdicts = Verdicts()
         self.directory = Path(tempfile.mkdtemp(prefix="postfix-test-"))
@@ -123,6 +127,8 @@ class Postfix:
             "SUBMISSIONS": str(self.submissions_port),
             "SIZE_LIMIT": str(SIZE_LIMIT),
             "MECHANISMS": MECHANISMS,
+            "SASL_TYPE": "dovecot" if sasl_port else "cyrus",
+            "SASL_PATH": f"inet:127.0.0.1:{sasl_port}" if sasl_port else "smtpd",
         }
         self._stack = ExitStack()
 
