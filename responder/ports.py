@@ -19,8 +19,10 @@ if TYPE_CHECKING:
         Body,
         Effect,
         FileMessage,
+        Flag,
         History,
         Message,
+        MoveFiled,
         RemoveDraft,
         SendReply,
     )
@@ -150,6 +152,45 @@ class Mailbox(Protocol):
         """
         ...
 
+    async def exists(self, folder: str) -> bool:
+        """Tell whether there is such a folder, as the server says now; a level that holds no mail is none.
+
+        PermanentError, here and below, for a name that is unfit to be sent; where the answer is a sentence, that.
+        """
+        ...
+
+    async def look(self, folder: str) -> Sequence[Message] | None:
+        r"""Return the messages of another folder without \\Deleted, as ``fetch`` does; None where there is none.
+
+        The last 5000 at most, ascending. Nothing changes by looking. Keys bear that folder's UIDVALIDITY.
+        PermanentError when the server will not open a folder that exists: then nothing is known of its messages.
+        """
+        ...
+
+    async def refile(self, moves: Sequence[MoveFiled]) -> Mapping[str, str]:
+        r"""Move messages between folders, one command per pair; make and subscribe missing targets.
+
+        Before anything is moved the UID is checked to still be that message. Returns by fingerprint what became of
+        it: "moved", "gone" (no longer in its source, marked as deleted there, or another message; the source
+        numbered anew, or gone itself), or a sentence saying why it stayed.
+        """
+        ...
+
+    async def flag(self, flags: Sequence[Flag]) -> Mapping[str, str]:
+        r"""Set \\Flagged on messages that are still the ones meant; by fingerprint "flagged", "gone" or a sentence."""
+        ...
+
+    async def remove_folder(self, folder: str) -> str:
+        """Remove and unsubscribe a folder that is empty and has no children, asked immediately before.
+
+        Returns "removed", "gone" (there is none), or a sentence saying why it stays. INBOX, Sent and Drafts stay.
+        """
+        ...
+
+    async def append_inbox(self, message: bytes, at: datetime) -> Appended:
+        """Append to INBOX without any flag, so that it is unread. PermanentError when the server refuses it."""
+        ...
+
     async def claim(self, uids: Sequence[int], mark: str) -> Mapping[int, frozenset[str]]:
         """Set the keyword on messages of INBOX, and return the flags that each bears after that.
 
@@ -173,7 +214,7 @@ class Mailbox(Protocol):
         ...
 
     async def find_ours(self, place: Place, message_ids: Collection[str]) -> Mapping[str, Appended]:
-        """Return where those messages of ours lie that are in Sent, or in Drafts, among its last 1000."""
+        """Return where those messages of ours lie that are in that place, among its last 1000."""
         ...
 
     async def append_sent(self, message: bytes, at: datetime) -> Appended | None:

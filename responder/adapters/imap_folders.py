@@ -1,7 +1,7 @@
 """The folders of one IMAP session: which there are, how they are spelt, making them, moving mail into them.
 
-Promises ``mailbox`` that INBOX is selected again after every method, that a message leaves INBOX only into the
-folder asked for, and that nothing is expunged but what was copied there first.
+Promises ``mailbox`` that INBOX is selected again after every method, that a message leaves its folder only into the
+one asked for, and that nothing is expunged but what was copied there first.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 WHOLE = "(UID BODY.PEEK[])"
 LAST_COPIES = 1_000  # messages of a target looked through for copies made before a crash: twice what is filed at once
+UNREAL = frozenset({b"\\noselect", b"\\nonexistent"})  # a level that only has folders below it
 LOOK_AGAIN = 60.0  # seconds; on Dovecot a session stays in an INBOX that was renamed, for ever, and sees no new mail
 
 # What programs call these folders where the server does not say (SPECIAL-USE); "/" separates levels.
@@ -60,6 +61,7 @@ class Folders:
         self.session = session
         self._account, self._inbox, self._read_only = account, inbox, read_only
         self._known: dict[str, str] = {}  # our name → the server's, for every folder that can be selected
+        self._visited: tuple[str, bool] | None = None  # the folder that is selected instead of INBOX; read-only?
         self.profile = self._survey(idle)
         self.home()
         self.profile = replace(self.profile, keywords=session.keywords)
@@ -71,11 +73,10 @@ class Folders:
         prefix, separator = session.namespace()
         special: dict[bytes, str] = {}
         discarded: set[str] = set()
-        for attributes, _, raw in session.list_folders():
-            wire = raw.decode("latin-1") if isinstance(raw, bytes) else str(raw)
-            if attributes & {b"\\noselect", b"\\nonexistent"} or not (wire.isascii() and is_safe(wire)):
+        for attributes, wire in session.list_folders():
+            if attributes & UNREAL or not (wire.isascii() and is_safe(wire)):
                 continue
-            name = folder_from_wire(raw, separator=separator, prefix=prefix)
+            name = folder_from_wire(wire, separator=separator, prefix=prefix)
             self._known[name] = wire
             if attributes & {b"\\junk", b"\\trash"}:
                 discarded.add(name)
@@ -106,7 +107,7 @@ class Folders:
 
     def home(self) -> None:
         """Select INBOX."""
-        wire = "INBOX" if self._inbox.upper() == "INBOX" else self.wire(self._inbox)
+        wire = self.wire(self._inbox)
         self._home_at = time.monotonic()
         if not self.session.select(wire, read_only=self._read_only):
             if wire != "INBOX" and self._inbox not in self._known:
@@ -120,14 +121,93 @@ class Folders:
 
     @contextlib.contextmanager
     def elsewhere(self, folder: str, *, read_only: bool) -> Generator[bool]:
-        """Select another folder for a while; yields False if the server will not."""
-        yield self.session.select(self.wire(folder), read_only=read_only)
-        self.home()  # not after an error: then the session is dead
+        """Select another folder for a while, then the one before; yields False if the server will not."""
+        wire, read_only = self.wire(folder), read_only or self._read_only
+        before, self._visited = self._visited, (folder, read_only)
+        try:
+            yield self.session.select(wire, read_only=read_only)
+        except PermanentError:
+            self._back(before)
+            raise
+        self._back(before)  # not after another error: then the session is dead
 
-    # -------------------------------------------------------------------------------------- making
+    def _back(self, before: tuple[str, bool] | None) -> None:
+        """Select what was selected before: another folder, or INBOX."""
+        self._visited = before
+        if before is None:
+            self.home()
+        elif not self.session.select(self.wire(before[0]), read_only=before[1]):
+            raise TemporaryError(f"{self._account}: {before[0]} could not be opened again; trying again later")
+
+    @property
+    def here(self) -> str:
+        """The name of the selected folder."""
+        return self._visited[0] if self._visited else self._inbox
+
+    @property
+    def forbidden(self) -> str:
+        """Why nothing may be changed in the selected folder; "" if it may."""
+        return f"{self.here} is open for reading only" if self._read_only or self.session.read_only else ""
+
+    @property
+    def inbox(self) -> str:
+        """The name of the folder that is watched."""
+        return self._inbox
+
+    # ------------------------------------------------------------------------- making and removing
+
+    def exists(self, folder: str) -> bool:
+        """Ask the server whether there is such a folder, and remember it; a level that holds no mail is none."""
+        wire = self.wire(folder)
+        found = [attributes for attributes, name in self.session.list_folders(wire) if name == wire]
+        # A server that knows no capitals lists another spelling, and answers to ours.
+        there = not (found[0] & UNREAL) if found else bool(self.session.status(wire))
+        if there:
+            self._known[folder] = wire
+        else:
+            self._forget(wire)
+        return there
+
+    def _forget(self, wire: str) -> None:
+        self._known = {name: spelt for name, spelt in self._known.items() if spelt != wire}
+
+    def remove(self, folder: str) -> str:
+        """Remove an empty folder without children, in the words of ``Mailbox.remove_folder``; INBOX is selected.
+
+        Nothing in IMAP asks and removes at once: what comes in between the last question and the command is lost
+        with the folder. So each is asked anew, and the messages last. Source: RFC 9051 section 6.3.5.
+        """
+        session, wire = self.session, self.wire(folder)
+        if self.forbidden:
+            return self.forbidden
+        if wire in {"INBOX", *(self.wire(each) for each in self._own())}:
+            return f"{folder} is one of the mailbox's own folders"
+        if not self.exists(folder):
+            session.command("UNSUBSCRIBE", quoted(wire))
+            return "gone"
+        if separator := self.profile.separator:
+            below = (wire + separator).casefold()
+            if any(name.casefold().startswith(below) for _, name in session.list_folders(f"{wire}{separator}*")):
+                return f"there are folders below {folder}"
+        messages = session.status(wire, "MESSAGES").get("MESSAGES")
+        if messages is None:
+            return f"the server does not say whether {folder} is empty"
+        if messages:
+            return f"{folder} is not empty: it holds {messages}, those marked as deleted among them"
+        answer = session.command("DELETE", quoted(wire))
+        if not answer.ok and self.exists(folder):
+            return f"the server did not remove {folder}: {answer.text}"
+        self._forget(wire)
+        session.command("UNSUBSCRIBE", quoted(wire))
+        return "removed" if answer.ok else "gone"
+
+    def _own(self) -> list[str]:
+        return [each for each in (self._inbox, self.profile.sent, self.profile.drafts) if each]
 
     def wire(self, folder: str) -> str:
         """Return a folder's name as the server spells it; PermanentError if it is unfit to be sent."""
+        if folder.upper() == "INBOX":
+            return "INBOX"
         known = self._known.get(folder)
         if known is not None:
             return known
@@ -186,13 +266,13 @@ class Folders:
     def file(
         self, folder: str, messages: Mapping[int, Fetched], identity: str, *, again: bool = False
     ) -> dict[int, str]:
-        """Move messages of INBOX to a folder; return what became of each, in the words of ``Mailbox.file``.
+        """Move messages of the selected folder to another; return what became of each, in the words of ``Mailbox.file``.
 
         ``identity`` names the FETCH items that ``messages`` were read with. ``again``: a filing broke off before; a
         server that was killed in its MOVE may have made the copy and no more.
         """
-        if self.session.read_only:  # Dovecot would copy, call it moved, and leave it where it was
-            return dict.fromkeys(messages, "INBOX is open for reading only")
+        if self.forbidden:  # Dovecot would copy, call it moved, and leave it where it was
+            return dict.fromkeys(messages, self.forbidden)
         try:
             made = self.ensure(folder)
             look = not made and (again or not self.profile.move)
@@ -203,12 +283,15 @@ class Folders:
         except PermanentError as error:
             return dict.fromkeys(messages, str(error))
 
-    def finish(self, folder: str, messages: Mapping[int, Fetched], identity: str) -> dict[int, str]:
+    def finish(
+        self, folder: str, messages: Mapping[int, Fetched], identity: str, *, again: bool = False
+    ) -> dict[int, str]:
         r"""Finish what a crash cut short between \\Deleted and UID EXPUNGE: only of what the folder holds already.
 
-        With MOVE there is no such moment, and without UIDPLUS nothing is expunged: then whoever marked it sees to it.
+        With MOVE there is no such moment, but in finishing what broke off before; and without UIDPLUS nothing is
+        expunged: then whoever marked it sees to it.
         """
-        if self.profile.move or not self.profile.uidplus or self.session.read_only:
+        if (self.profile.move and not again) or not self.profile.uidplus or self.forbidden:
             return {}
         there = self._copied_before(folder, messages, identity)
         for uid_set in uid_sets(there):
@@ -228,14 +311,14 @@ class Folders:
             went = copied(named, left)
             if sum(len(answer.all("EXPUNGE")) for answer in answers) < len(went):
                 here = went & self.session.present(went)
-                results.update(dict.fromkeys(here, f"the server copied it to {folder} and left it in INBOX"))
+                results.update(dict.fromkeys(here, f"the server copied it to {folder} and left it in {self.here}"))
                 went -= here
             results.update(dict.fromkeys(went, "moved"))
             left = [uid for uid in left if uid not in results]
             if not left:
                 break
             present = self.session.present(left)
-            silent = all(answer.ok for answer in answers) and not named  # no UIDPLUS: only INBOX can tell
+            silent = all(answer.ok for answer in answers) and not named  # no UIDPLUS: only its folder can tell
             results.update({uid: "moved" if silent else "gone" for uid in left if uid not in present})
             left = [uid for uid in left if uid in present]
             why = _refusal(answers)
@@ -258,7 +341,7 @@ class Folders:
         for uid_set in uid_sets(messages):
             answer = self.session.command("UID", "STORE", uid_set, "+FLAGS.SILENT", r"(\Deleted)")
             if not answer.ok:
-                raise PermanentError(f"it is in {folder}, but could not be taken out of INBOX: {answer.text}")
+                raise PermanentError(f"it is in {folder}, but could not be taken out of {self.here}: {answer.text}")
             if self.profile.uidplus:
                 self.session.command("UID", "EXPUNGE", uid_set)
         return dict.fromkeys(messages, "moved")
@@ -270,11 +353,14 @@ class Folders:
         """
         wanted = {likeness for one in messages.values() for likeness in _like(one)}
         texts: set[bytes | None] = set()
+        uidvalidity = self.session.uidvalidity
         with self.elsewhere(folder, read_only=True) as there:
             if there:
                 last = self.session.messages(self.session.last(LAST_COPIES), identity)
                 alike = [uid for uid, one in last.items() if _like(one) & wanted]
                 texts = {one.data for one in self.session.messages(alike, WHOLE).values()}
+        if self.session.uidvalidity != uidvalidity:
+            raise TemporaryError(f"{self._account}: {self.here} was numbered anew; nothing was moved")
         if not texts:
             return set()
         return {uid for uid, one in self.session.messages(messages, WHOLE).items() if one.data in texts}

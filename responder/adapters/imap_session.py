@@ -258,9 +258,9 @@ class ImapSession:
             self.uidnext = max(searched(last), default=0) + 1
         return True
 
-    def status(self, wire: str) -> dict[str, int]:
+    def status(self, wire: str, items: str = "UIDNEXT UIDVALIDITY") -> dict[str, int]:
         """Return a folder's UIDNEXT and UIDVALIDITY by name; empty where the server will not say."""
-        answer = self.command("STATUS", quoted(wire), "(UIDNEXT UIDVALIDITY)")
+        answer = self.command("STATUS", quoted(wire), f"({items})")
         return status(answer.all("STATUS")) if answer.ok else {}
 
     def search(self, from_uid: int) -> list[int]:
@@ -364,13 +364,19 @@ class ImapSession:
         span = f"{max(self.exists - most + 1, 1)}:*"
         return sorted(searched(self.demand("UID", "SEARCH", span, "UNDELETED").all("SEARCH")))
 
-    def list_folders(self) -> list[tuple[frozenset[bytes], bytes | None, bytes | str | int]]:
-        """Return all folders as (lower-case attributes, separator, name as the server spells it)."""
-        extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities
-        words = ['""', '"*"', *(["RETURN (SPECIAL-USE)"] if extended else [])]
+    def list_folders(self, pattern: str = "*") -> list[tuple[frozenset[bytes], str]]:
+        """Return folders as (lower-case attributes, name as the server spells it): all, or those of a pattern."""
+        extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities and pattern == "*"
+        words = ['""', quoted(pattern), *(["RETURN (SPECIAL-USE)"] if extended else [])]
         lines = self.demand("LIST", *words).all("LIST")
         rows = self._client._proc_folder_list(lines)  # noqa: SLF001 - the public method cannot ask for SPECIAL-USE
-        return [(frozenset(bytes(flag).lower() for flag in flags), mark, name) for flags, mark, name in rows]
+        return [
+            (
+                frozenset(bytes(flag).lower() for flag in flags),
+                name.decode("latin-1") if isinstance(name, bytes) else str(name),
+            )
+            for flags, _, name in rows
+        ]
 
     def namespace(self) -> tuple[str, str]:
         """Return the prefix and the separator of the owner's own folders; "" where there are no levels."""

@@ -1,4 +1,4 @@
-"""The Mailbox port over IMAP: scan, fetch, file, drafts, Sent, waiting.
+"""The Mailbox port over IMAP: scan, fetch, file, other folders, drafts, Sent, waiting.
 
 Promises the engine what ``responder.ports.Mailbox`` says, on any server: where MOVE, UIDPLUS, IDLE, SPECIAL-USE or
 keywords are missing there is a slower way. Between two calls INBOX is the selected folder. Everything on the wire
@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from responder.adapters import imap_shelves
 from responder.adapters.alarm import Alarm, readable_within
 from responder.adapters.imap_account import Account, translated
 from responder.adapters.imap_answers import header_item, ids, is_message, uid_sets
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from responder.adapters.imap_answers import Fetched
-    from responder.core.model import FileMessage, RemoveDraft
+    from responder.core.model import FileMessage, Flag, MoveFiled, RemoveDraft
     from responder.ports import Place
 
 T = TypeVar("T")
@@ -108,6 +109,7 @@ class ImapMailbox:
         self._alarm = Alarm()
         self._waiting = False
         self._filing = False  # still true at the next filing if this one broke off
+        self._refiling = False  # the same of moves between other folders
         self._thread: ThreadPoolExecutor | None = None
         self._lifeline = Lifeline()
         self._folders: Folders | None = None
@@ -237,18 +239,8 @@ class ImapMailbox:
         """Return chosen header fields, INTERNALDATE, size and flags; UIDs that vanished are left out."""
 
         def work(folders: Folders) -> Sequence[Message]:
-            name, uidvalidity = self.name, folders.session.uidvalidity
-            return [
-                Message(
-                    key=MessageKey(mailbox=name, uidvalidity=uidvalidity, uid=uid),
-                    header=(one.data or b"")[:MOST_HEADER],  # Courier sends two octets more than it was asked for
-                    header_cut=len(one.data or b"") >= MOST_HEADER,
-                    internal_at=one.internal_at,
-                    size=one.size,
-                    flags=one.flags,
-                )
-                for uid, one in folders.session.messages(uids, self._message_items).items()
-            ]
+            found = folders.session.messages(uids, self._message_items)
+            return _as_messages(self.name, folders.session.uidvalidity, found)
 
         return await self._do("reading headers", work)
 
@@ -305,6 +297,62 @@ class ImapMailbox:
             return results
 
         return await self._do("filing", work)
+
+    # -------------------------------------------------------------------------------- other folders
+
+    async def exists(self, folder: str) -> bool:
+        """Tell whether there is such a folder, as the server says now."""
+        return await self._do(f"looking for the folder {folder}", lambda folders: folders.exists(folder))
+
+    async def look(self, folder: str) -> Sequence[Message] | None:
+        r"""Return the messages of another folder without \\Deleted, as ``fetch`` does; None where there is none."""
+
+        def work(folders: Folders) -> Sequence[Message] | None:
+            found = imap_shelves.look(folders, folder, self._message_items)
+            return None if found is None else _as_messages(self.name, *found)
+
+        return await self._do(f"looking through {folder}", work)
+
+    async def refile(self, moves: Sequence[MoveFiled]) -> Mapping[str, str]:
+        """Move messages between folders of ours, one command per pair; make and subscribe missing targets."""
+
+        def work(folders: Folders) -> Mapping[str, str]:
+            again, self._refiling = self._refiling, True
+            results = imap_shelves.refile(folders, moves, self._identity_items, again=again)
+            self._refiling = False
+            return results
+
+        return await self._do("moving filed mail", work)
+
+    async def flag(self, flags: Sequence[Flag]) -> Mapping[str, str]:
+        r"""Set \\Flagged on the messages that are still the ones meant."""
+        return await self._do("flagging", lambda folders: imap_shelves.flag(folders, flags, self._identity_items))
+
+    async def remove_folder(self, folder: str) -> str:
+        """Remove a folder that is empty and has no children, asked immediately before."""
+
+        def work(folders: Folders) -> str:
+            try:
+                return folders.remove(folder)
+            except PermanentError as error:
+                return str(error)
+
+        return await self._do(f"removing the folder {folder}", work)
+
+    async def append_inbox(self, message: bytes, at: datetime) -> Appended:
+        """Append to INBOX, without any flag."""
+
+        def work(folders: Folders) -> Appended:
+            appended, why = None, folders.forbidden
+            if not why:
+                appended, why = folders.append(folders.inbox, "()", message, at)
+            if not appended:
+                raise PermanentError(f"{folders.inbox} did not take the message: {why}")
+            return appended
+
+        return await self._do("leaving a message in INBOX", work)
+
+    # -------------------------------------------------------------------------------------- claims
 
     async def claim(self, uids: Sequence[int], mark: str) -> Mapping[int, frozenset[str]]:
         """Set the keyword on messages of INBOX, and return the flags that each bears after that."""
@@ -372,12 +420,13 @@ class ImapMailbox:
         return found
 
     async def find_ours(self, place: Place, message_ids: Collection[str]) -> Mapping[str, Appended]:
-        """Return where those messages of ours lie that are in Sent, or in Drafts, among its last 1000."""
+        """Return where those messages of ours lie that are in that place, among its last 1000."""
         wanted = frozenset(message_ids)
 
         def work(folders: Folders) -> Mapping[str, Appended]:
             session = folders.session
-            folder = folders.profile.sent if place == "sent" else folders.profile.drafts
+            places = {"sent": folders.profile.sent, "drafts": folders.profile.drafts, "inbox": folders.inbox}
+            folder = places[place]
             found: dict[str, Appended] = {}
             if folder is None or not wanted:
                 return found
@@ -482,6 +531,20 @@ class ImapMailbox:
     def wake(self) -> None:
         """End a running or the next ``wait`` early; may be called from any thread."""
         self._alarm.ring()
+
+
+def _as_messages(mailbox: str, uidvalidity: int, found: Mapping[int, Fetched]) -> list[Message]:
+    return [
+        Message(
+            key=MessageKey(mailbox=mailbox, uidvalidity=uidvalidity, uid=uid),
+            header=(one.data or b"")[:MOST_HEADER],  # Courier sends two octets more than it was asked for
+            header_cut=len(one.data or b"") >= MOST_HEADER,
+            internal_at=one.internal_at,
+            size=one.size,
+            flags=one.flags,
+        )
+        for uid, one in found.items()
+    ]
 
 
 def _state(session: ImapSession) -> InboxState:

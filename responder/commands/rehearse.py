@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from responder.adapters.imap_past import Past, PastMailbox
-    from responder.core.model import Body, Message, Policy, RemoveDraft
+    from responder.core.model import Body, Flag, Message, MoveFiled, Policy, RemoveDraft
     from responder.ports import Decision, LedgerEntry, MailboxState, Place, SentHeader, StoredEffect
 
 #: So many messages are read at once, in the order of their arrival; as many are held twice.
@@ -184,6 +184,34 @@ class PastInbox:
         """See the port: it leaves the imagined INBOX."""
         self._gone.update(move.key.uid for move in moves)
         return {move.key.uid: "moved" for move in moves}
+
+    async def exists(self, folder: str) -> bool:
+        """See the port: what is filed leaves the imagined INBOX and lies nowhere."""
+        del folder
+        return False
+
+    async def look(self, folder: str) -> Sequence[Message] | None:
+        """See the port: there is no other folder."""
+        del folder
+        return None
+
+    async def refile(self, moves: Sequence[MoveFiled]) -> Mapping[str, str]:
+        """See the port: imagined."""
+        return {move.fingerprint: "moved" for move in moves}
+
+    async def flag(self, flags: Sequence[Flag]) -> Mapping[str, str]:
+        """See the port: imagined."""
+        return {each.fingerprint: "flagged" for each in flags}
+
+    async def remove_folder(self, folder: str) -> str:
+        """See the port: there is none."""
+        del folder
+        return "gone"
+
+    async def append_inbox(self, message: bytes, at: datetime) -> Appended:
+        """See the port: imagined."""
+        del message, at
+        return Appended(folder="INBOX")
 
     async def claim(self, uids: Sequence[int], mark: str) -> Mapping[int, frozenset[str]]:
         """See the port: no keywords here."""

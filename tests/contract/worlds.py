@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from responder.adapters.mailbox import ImapMailbox
-from responder.core.model import FileMessage, MessageKey, RemoveDraft, Window
+from responder.core.model import FileMessage, Flag, MessageKey, MoveFiled, RemoveDraft, Window
 from tests.fakes.mailbox import FakeMailbox, FakeServer
 from tests.servers.dovecot import PASSWORD
 from tests.servers.mail_program import MailProgram, Stored
@@ -40,6 +40,28 @@ def move(uid: int, uidvalidity: int, folder: str, *, message_id: str | None = No
         folder=folder,
         window=Window(key="morning", opens_at=AT, closes_at=AT + timedelta(hours=1)),
         not_after=AT,
+    )
+
+
+def refiling(key: MessageKey, source: str, folder: str, *, message_id: str | None = None) -> MoveFiled:
+    """Return the effect that moves that message on; its fingerprint tells its UID and its source."""
+    return MoveFiled(
+        fingerprint=f"{source}:{key.uid}",
+        key=key,
+        message_id=f"<{key.uid}@vostok.example>" if message_id is None else message_id,
+        source=source,
+        folder=folder,
+        window=None,
+    )
+
+
+def flagging(key: MessageKey, folder: str, *, message_id: str | None = None) -> Flag:
+    """Return the effect that flags that message."""
+    return Flag(
+        fingerprint=f"{folder}:{key.uid}",
+        key=key,
+        message_id=f"<{key.uid}@vostok.example>" if message_id is None else message_id,
+        folder=folder,
     )
 
 
@@ -83,8 +105,12 @@ class World(Protocol):
         """Let the owner's program remove a message from INBOX."""
         ...
 
-    def mark_deleted(self, uid: int) -> None:
-        r"""Let the owner's program set \\Deleted in INBOX."""
+    def mark_deleted(self, uid: int, folder: str = "INBOX") -> None:
+        r"""Let the owner's program set \\Deleted."""
+        ...
+
+    def make_folder(self, folder: str) -> None:
+        """Let the owner's program make a folder."""
         ...
 
     def remove_folder(self, folder: str) -> None:
@@ -129,9 +155,13 @@ class FakeWorld:
         """Remove a message."""
         self.server.expunge(uid)
 
-    def mark_deleted(self, uid: int) -> None:
+    def mark_deleted(self, uid: int, folder: str = "INBOX") -> None:
         """Mark a message."""
-        self.server.inbox.messages[uid].flags.add("\\Deleted")
+        self.server.folders[folder].messages[uid].flags.add("\\Deleted")
+
+    def make_folder(self, folder: str) -> None:
+        """Make a folder."""
+        self.server.folder(folder)
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder."""
@@ -181,9 +211,13 @@ class ServerWorld:
         """Remove a message."""
         self.program.expunge(uid)
 
-    def mark_deleted(self, uid: int) -> None:
+    def mark_deleted(self, uid: int, folder: str = "INBOX") -> None:
         """Mark a message."""
-        self.program.mark_deleted(uid)
+        self.program.mark_deleted(uid, folder)
+
+    def make_folder(self, folder: str) -> None:
+        """Make a folder."""
+        self.program.make_folder(folder)
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder."""

@@ -91,6 +91,14 @@ class FakeServer:
             self.folders[name] = Folder(self._uidvalidity)
         return self.folders[name]
 
+    def meant(self, folder: str, uidvalidity: int, uid: int, message_id: str) -> StoredMessage | None:
+        r"""Return the message at that place if it is still that one, and not \\Deleted."""
+        there = self.folders.get(folder)
+        stored = there.messages.get(uid) if there is not None and there.uidvalidity == uidvalidity else None
+        if stored is None or "\\Deleted" in stored.flags or not stored.is_(message_id):
+            return None
+        return stored
+
     def deliver(self, raw: bytes, at: datetime, flags: Iterable[str] = (), folder: str = "INBOX") -> int:
         """Let a message arrive; returns its UID."""
         uid = self.folder(folder).add(raw, at, flags)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from email.message import Message as EmailMessage
 
-    from responder.core.model import FileMessage, RemoveDraft
+    from responder.core.model import FileMessage, Flag, MoveFiled, RemoveDraft
     from responder.ports import Place
+    from tests.fakes.mail_server import Folder
 
 __all__ = ["FakeMailbox", "FakeServer"]
 
@@ -137,14 +138,18 @@ class FakeMailbox:
 
     async def fetch(self, uids: Sequence[int]) -> Sequence[Message]:
         """Return the chosen header fields."""
-        inbox = self._begin("fetch").inbox
+        result = self._messages(self._begin("fetch").inbox, uids)
+        self._trouble("fetch", "after")
+        return result
+
+    def _messages(self, folder: Folder, uids: Iterable[int]) -> list[Message]:
         result: list[Message] = []
-        for uid in sorted(set(uids) & inbox.messages.keys()):
-            stored = inbox.messages[uid]
+        for uid in sorted(set(uids) & folder.messages.keys()):
+            stored = folder.messages[uid]
             header = _chosen(stored.raw, self._fields)
             result.append(
                 Message(
-                    key=MessageKey(mailbox=self._name, uidvalidity=inbox.uidvalidity, uid=uid),
+                    key=MessageKey(mailbox=self._name, uidvalidity=folder.uidvalidity, uid=uid),
                     header=header[:MOST_HEADER],
                     header_cut=len(header) >= MOST_HEADER,
                     internal_at=stored.internal_at,
@@ -152,7 +157,6 @@ class FakeMailbox:
                     flags=frozenset(stored.flags),
                 )
             )
-        self._trouble("fetch", "after")
         return result
 
     async def bodies(self, uids: Sequence[int], *, octets: int) -> Mapping[int, Body]:
@@ -198,6 +202,79 @@ class FakeMailbox:
             result[move.key.uid] = "moved"
         self._trouble("file", "after")
         return result
+
+    # ------------------------------------------------------------------------------- other folders
+
+    async def exists(self, folder: str) -> bool:
+        """Tell whether there is such a folder."""
+        server = self._begin("exists")
+        folder_to_wire(folder, separator="/", prefix="")
+        return folder in server.folders
+
+    async def look(self, folder: str) -> Sequence[Message] | None:
+        """Return its last messages."""
+        server = self._begin("look")
+        folder_to_wire(folder, separator="/", prefix="")
+        there = server.folders.get(folder)
+        result = None
+        if there is not None:
+            live = [uid for uid, stored in there.messages.items() if "\\Deleted" not in stored.flags]
+            result = self._messages(there, sorted(live)[-5_000:])
+        self._trouble("look", "after")
+        return result
+
+    async def refile(self, moves: Sequence[MoveFiled]) -> Mapping[str, str]:
+        """Move what is still there and still itself."""
+        server = self._begin("refile")
+        result: dict[str, str] = {}
+        for move in moves:
+            result[move.fingerprint] = _unfit(move.source) or "gone"
+            stored = server.meant(move.source, move.key.uidvalidity, move.key.uid, move.message_id)
+            if stored is not None:
+                result[move.fingerprint] = _refusal(move.folder, server) or "moved"
+            if stored is not None and result[move.fingerprint] == "moved" and move.folder != move.source:
+                del server.folders[move.source].messages[move.key.uid]
+                server.folder(move.folder).add(stored.raw, stored.internal_at, stored.flags)
+        self._trouble("refile", "after")
+        return result
+
+    async def flag(self, flags: Sequence[Flag]) -> Mapping[str, str]:
+        """Flag what is still there and still itself."""
+        server = self._begin("flag")
+        result: dict[str, str] = {}
+        for each in flags:
+            stored = server.meant(each.folder or "INBOX", each.key.uidvalidity, each.key.uid, each.message_id)
+            if stored is not None:
+                stored.flags.add("\\Flagged")
+            result[each.fingerprint] = _unfit(each.folder or "INBOX") or ("flagged" if stored is not None else "gone")
+        self._trouble("flag", "after")
+        return result
+
+    async def remove_folder(self, folder: str) -> str:
+        """Remove it if nothing is in it."""
+        server = self._begin("remove_folder")
+        result = _unfit(folder) or "gone"
+        if folder.upper() == "INBOX" or folder in {self.profile.sent, self.profile.drafts}:
+            result = f"{folder} is one of the mailbox's own folders"
+        elif folder in server.folders and any(name.startswith(f"{folder}/") for name in server.folders):
+            result = f"there are folders below {folder}"
+        elif folder in server.folders and server.folders[folder].messages:
+            result = f"{folder} is not empty: it holds {len(server.folders[folder].messages)}"
+        elif server.folders.pop(folder, None) is not None:
+            result = "removed"
+        self._trouble("remove_folder", "after")
+        return result
+
+    async def append_inbox(self, message: bytes, at: datetime) -> Appended:
+        """Append to INBOX."""
+        self._begin("append_inbox")
+        self._room()
+        appended = self._append("INBOX", message, at, set())
+        self.server.changed()
+        self._trouble("append_inbox", "after")
+        return appended
+
+    # ------------------------------------------------------------------------------------- claims
 
     async def claim(self, uids: Sequence[int], mark: str) -> Mapping[int, frozenset[str]]:
         """Set the keyword where keywords are permitted."""
@@ -247,7 +324,7 @@ class FakeMailbox:
     async def find_ours(self, place: Place, message_ids: Collection[str]) -> Mapping[str, Appended]:
         """Look for them."""
         server = self._begin("find_ours")
-        name = (self.profile.sent if place == "sent" else self.profile.drafts) or ""
+        name = {"sent": self.profile.sent, "drafts": self.profile.drafts, "inbox": "INBOX"}[place] or ""
         found: dict[str, Appended] = {}
         if folder := server.folders.get(name):
             for stored in sorted(folder.messages.values(), key=lambda each: each.uid)[-1_000:]:
@@ -340,6 +417,11 @@ def _refusal(folder: str, server: FakeServer) -> str:
     """Say why that folder cannot be a target; "" if it can."""
     if folder in server.unmakeable:
         return f"could not create folder {folder}: the test forbids it"
+    return _unfit(folder)
+
+
+def _unfit(folder: str) -> str:
+    """Say why a name cannot be sent to a server; "" if it can."""
     try:
         folder_to_wire(folder, separator="/", prefix="")
     except PermanentError as error:

@@ -156,11 +156,16 @@ class MailProgram:
             client.delete_messages([uid])
             client.expunge()
 
-    def mark_deleted(self, uid: int) -> None:
-        r"""Set \\Deleted in INBOX."""
+    def mark_deleted(self, uid: int, folder: str = "INBOX") -> None:
+        r"""Set \\Deleted."""
         with self.session() as client:
-            client.select_folder("INBOX")
+            client.select_folder(self.wire(folder))
             client.delete_messages([uid])
+
+    def make_folder(self, folder: str) -> None:
+        """Make a folder."""
+        with self.session() as client:
+            client.create_folder(self.wire(folder))
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder."""
