@@ -266,7 +266,7 @@ class Folders:
     def file(
         self, folder: str, messages: Mapping[int, Fetched], identity: str, *, again: bool = False
     ) -> dict[int, str]:
-        """Move messages of the selected folder to another; return what became of each, in the words of ``Mailbox.file``.
+        """Move messages of the selected folder to another; what became of each, in the words of ``Mailbox.file``.
 
         ``identity`` names the FETCH items that ``messages`` were read with. ``again``: a filing broke off before; a
         server that was killed in its MOVE may have made the copy and no more.

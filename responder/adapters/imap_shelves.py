@@ -100,18 +100,17 @@ def flag(folders: Folders, flags: Sequence[Flag], identity: str) -> dict[str, st
 
 def _flagged(folders: Folders, flags: Sequence[Flag], identity: str) -> dict[str, str]:
     """Set the flag on messages of the selected folder; return by fingerprint what became of each."""
-    if folders.forbidden:
-        return dict.fromkeys([each.fingerprint for each in flags], folders.forbidden)
     session = folders.session
+    if folders.forbidden:
+        return {each.fingerprint: folders.forbidden for each in flags}
     wanted = {each.key.uid: each for each in flags if each.key.uidvalidity == session.uidvalidity}
     there = _meant(folders, {uid: each.message_id for uid, each in wanted.items()}, identity)
     words = {uid: "flagged" for uid, one in there.items() if r"\Deleted" not in one.flags}
-    for uid_set in uid_sets(uid for uid in words if r"\Flagged" not in there[uid].flags):
+    due = [uid for uid in words if r"\Flagged" not in there[uid].flags]
+    for uid_set in uid_sets(due):
         answer = session.command("UID", "STORE", uid_set, "+FLAGS.SILENT", r"(\Flagged)")
         if not answer.ok:
-            return dict.fromkeys(
-                [each.fingerprint for each in flags], f"the server did not flag it in {folders.here}: {answer.text}"
-            )
+            words |= dict.fromkeys(due, f"the server did not flag it in {folders.here}: {answer.text}")
     return {wanted[uid].fingerprint: word for uid, word in words.items()}
 
 
