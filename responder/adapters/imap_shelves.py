@@ -7,6 +7,7 @@ message meant is touched, and a message that could not be moved stays where it i
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from responder.adapters.imap_answers import is_message, uid_sets
@@ -51,7 +52,7 @@ def refile(folders: Folders, moves: Sequence[MoveFiled], identity: str, *, again
         by_source[move.source].append(move)
     for source, leaving in by_source.items():
         names = [move.fingerprint for move in leaving]
-        results |= _visited(folders, source, names, lambda here=leaving: _leave(folders, here, identity, again=again))
+        results |= _visited(folders, source, names, partial(_leave, folders, leaving, identity, again=again))
     return results
 
 
@@ -94,7 +95,7 @@ def flag(folders: Folders, flags: Sequence[Flag], identity: str) -> dict[str, st
         by_folder[each.folder or folders.inbox].append(each)
     for folder, meant in by_folder.items():
         names = [each.fingerprint for each in meant]
-        results |= _visited(folders, folder, names, lambda here=meant: _flagged(folders, here, identity))
+        results |= _visited(folders, folder, names, partial(_flagged, folders, meant, identity))
     return results
 
 
