@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from responder.carry_filed import Shelver, note_folders
 from responder.core.model import (
     Alert,
     CopySent,
@@ -25,7 +26,6 @@ from responder.core.model import (
     SendReply,
 )
 from responder.errors import ConfigurationError, PermanentError, TemporaryError
-from responder.ports import FolderMade
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -100,7 +100,8 @@ class Carrier:
         self._copies = copies
         self._objection = objection
         self._alive = alive
-        self._made: set[tuple[str, datetime]] = set()
+        self._shelver = Shelver(mailbox, ledger, clock)
+        self._noted: set[tuple[str, datetime]] = set()
         self._doubtful = False
         self._stumbled = 0
         self.next_at: datetime | None = None
@@ -202,6 +203,7 @@ class Carrier:
             elif isinstance(effect, CopySent):
                 await self._guarded(stored, self._copy(stored, effect))
         await self._file([stored for stored in effects if isinstance(stored.effect, FileMessage)])
+        await self._shelver.carry_out(effects)
         for stored in effects:
             if isinstance(stored.effect, Alert):
                 self._alive()
@@ -374,12 +376,12 @@ class Carrier:
 
     async def _move(self, moves: Sequence[tuple[StoredEffect, FileMessage]]) -> None:
         try:
+            await self._note_folders([move for _, move in moves])
             results = await self._mailbox.file([move for _, move in moves])
         except TemporaryError as error:
             await self._put_off(moves, str(error))
             raise
         receipts: list[Receipt] = []
-        made: list[FolderMade] = []
         at = self._clock.now()
         for one, move in moves:
             word = results.get(move.key.uid, "the server said nothing of it")
@@ -388,12 +390,14 @@ class Carrier:
             receipts.append(_receipt(one, outcome, at, detail))
             if outcome is Outcome.REFUSED:
                 log.warning("not filed: it stays in INBOX", folder=move.folder, detail=word)
-            elif outcome is Outcome.DONE and (move.folder, move.window.opens_at) not in self._made:
-                self._made.add((move.folder, move.window.opens_at))
-                made.append(FolderMade(mailbox=self._mailbox.name, folder=move.folder, window=move.window))
-        if made:
-            await self._ledger.folder_made(made)
         await self._ledger.advance(receipts=receipts)
+
+    async def _note_folders(self, moves: Sequence[FileMessage]) -> None:
+        """Note where mail is about to be filed, once for each window."""
+        new = {(move.folder, move.window.opens_at): move.window for move in moves}
+        new = {key: window for key, window in new.items() if key not in self._noted}
+        await note_folders(self._mailbox, self._ledger, {folder: window for (folder, _), window in new.items()})
+        self._noted.update(new)
 
     async def _put_off(self, moves: Sequence[tuple[StoredEffect, FileMessage]], why: str) -> None:
         """Note that a move broke the session; after some tries the mail stays in INBOX, for the owner to see."""

@@ -35,6 +35,7 @@ from responder.entries import (
     unseen,
 )
 from responder.errors import ClockError, TemporaryError
+from responder.follow import Follower
 from responder.objection import objection
 from responder.ports import Decision, LedgerEntry, MailboxState
 from responder.renumbering import Renumbering, is_renumbered
@@ -107,7 +108,7 @@ class Engine:
             objection=self._objection,
             alive=alive,
         )
-        self._duties: tuple[Duty, ...] = ()
+        self._duties: tuple[Duty, ...] = (Follower(mailbox, ledger, self.rules, self._known_state),)
         self._state: MailboxState | None = None
         self._waiting: dict[str, LedgerEntry] = {}
         #: How often the server's structure of a message could not be understood since the start.
@@ -168,18 +169,22 @@ class Engine:
             inbox, uids = await self.mailbox.scan(self._known_state().next_uid)
         await self._take_in_all(uids)
         ripe = await self._decide_ripe()
+        if due or uids or ripe:
+            for duty in self._duties:
+                await duty.begin()
         seen_to = await self._see_to_duties()
         self.fruitful = due or bool(uids) or ripe or seen_to
         return self._next_at()
 
     async def _see_to_duties(self) -> bool:
         """See to what is due by the clock, after the mail; tell whether there was any."""
-        due = [duty for duty in self._duties if duty.next_at is not None and duty.next_at <= self._clock.now()]
+        now_at = self._clock.now()
+        due = any(duty.next_at is not None and duty.next_at <= now_at for duty in self._duties)
         if due:
             await self._read_sent()
-        for duty in due:
-            await self._carrier.carry_out(await duty.see_to(self._now()))
-        return bool(due)
+            for duty in self._duties:  # all of them: what one finds out the next one tells
+                await self._carrier.carry_out(await duty.see_to(self._now()))
+        return due
 
     def _now(self) -> datetime:
         """Return the present instant; raises ClockError where the clock cannot be believed."""
@@ -480,6 +485,9 @@ class Engine:
             alert = second_alert(self.mailbox.name, now_at, policy)
             decisions[-1] = replace(told, effects=(*told.effects, alert))
         effects_stored = await self._ledger.record(state=state, waiting=waiting, decisions=decisions, now_at=now_at)
+        again = {one.facts.fingerprint: one.message.key for one in decided if one.verdict.reason is Reason.SEEN_BEFORE}
+        if again:
+            await self._ledger.found_again(again)
         own = [owner_message(item) for item in decided if item.verdict.reason is Reason.OWN]
         if own:
             await self._ledger.owner_wrote([message for message in own if message is not None])

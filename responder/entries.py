@@ -90,6 +90,11 @@ def is_deleted(message: Message) -> bool:
     return any(flag.lower() == "\\deleted" for flag in message.flags)
 
 
+def is_draft(flags: Iterable[str]) -> bool:
+    r"""Tell whether the flags are those of a draft."""
+    return any(flag.lower() == "\\draft" for flag in flags)
+
+
 def owner_message(item: Assessed) -> OwnerMessage | None:
     """Read a copy of the owner's own message in INBOX as evidence; None for automatic ones."""
     sent = facts_room.read_sent(item.message.header)
@@ -100,6 +105,7 @@ def owner_message(item: Assessed) -> OwnerMessage | None:
         refers_to=sent.refers_to,
         recipients=sent.recipients,
         at=item.entry.arrived_at,
+        answers_subject=sent.answers_subject,
     )
 
 
@@ -137,7 +143,7 @@ def read_evidence(headers: Iterable[SentHeader], facts: Iterable[SentFacts | Non
     wrote: list[OwnerMessage] = []
     seen: list[SeenReply] = []
     for header, sent in zip(headers, facts, strict=True):
-        if sent is None:
+        if sent is None or is_draft(header.flags):  # nobody has sent a draft, wherever it lies
             continue
         at = header.internal_at or sent.dated_at
         if sent.automatic:
@@ -145,7 +151,13 @@ def read_evidence(headers: Iterable[SentHeader], facts: Iterable[SentFacts | Non
                 seen.append(reply)
         elif at is not None:
             wrote.append(
-                OwnerMessage(message_id=sent.message_id, refers_to=sent.refers_to, recipients=sent.recipients, at=at)
+                OwnerMessage(
+                    message_id=sent.message_id,
+                    refers_to=sent.refers_to,
+                    recipients=sent.recipients,
+                    at=at,
+                    answers_subject=sent.answers_subject,
+                )
             )
     return Evidence(wrote=tuple(wrote), replies=tuple(seen))
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
+    from responder.core.follow import Followed, Shelf, Steps
     from responder.core.model import (
         Body,
         Effect,
@@ -348,12 +349,16 @@ class StoredEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerMessage:
-    """A message that the owner wrote by hand, read from Sent or from a copy in INBOX."""
+    """A message that the owner wrote by hand, read from Sent or from a copy in INBOX.
+
+    ``answers_subject`` is the subject that it answers where nothing else tells what it answers; else "".
+    """
 
     message_id: str
     refers_to: tuple[str, ...]
     recipients: tuple[str, ...]
     at: datetime
+    answers_subject: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,11 +379,23 @@ class SeenReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderMade:
-    """A folder that we made, and the stretch it was made for."""
+    """A folder that we file into, and the stretch it is for. ``made``: it was not there before us."""
 
     mailbox: str
     folder: str
     window: Window
+    made: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agenda:
+    """What is to be followed up in one mailbox: mail with a promise or in a folder of ours, and those folders.
+
+    Left out is mail that is on its way already.
+    """
+
+    mail: Sequence[Followed] = ()
+    shelves: Sequence[Shelf] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -513,7 +530,22 @@ class Ledger(Protocol):
         ...
 
     async def folder_made(self, made: Sequence[FolderMade]) -> None:
-        """Remember for which stretch a folder was made."""
+        """Remember for which stretch a folder is, before it is made; the first word on who made it stands."""
+        ...
+
+    async def agenda(self, mailbox: str) -> Agenda:
+        """Return what is to be followed up in that mailbox."""
+        ...
+
+    async def followed(self, mailbox: str, steps: Steps, now_at: datetime) -> Sequence[StoredEffect]:
+        """Enter what a look has shown, all or nothing; return the effects that follow from it.
+
+        A promise that ended meanwhile stays as it ended.
+        """
+        ...
+
+    async def found_again(self, keys: Mapping[str, MessageKey]) -> None:
+        """Remember that filed messages lie in INBOX again, by fingerprint: the owner has dragged them there."""
         ...
 
     async def trip_breaker(self, until_at: datetime) -> bool:
@@ -580,6 +612,7 @@ class Duty(Protocol):
     async def see_to(self, now_at: datetime) -> Sequence[StoredEffect]:
         """Enter what has become of it into the ledger; return the effects planned, to be carried out.
 
+        May be asked before its time, when another duty is due: then it does what is of use already, or nothing.
         What cannot be done now is put off by ``next_at``: a duty never keeps the mail waiting.
         """
         ...

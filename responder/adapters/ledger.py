@@ -15,7 +15,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from responder.adapters import ledger_file, ledger_history, ledger_intake, ledger_views
+from responder.adapters import ledger_file, ledger_follow, ledger_history, ledger_intake, ledger_views
 from responder.adapters.ledger_schema import COUNTS
 from responder.adapters.storable import to_json, to_micros
 from responder.errors import PermanentError
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from responder.core.follow import Steps
     from responder.core.model import Effect, History, MessageKey, Receipt
     from responder.ports import (
+        Agenda,
         DecidedRow,
         Decision,
         FolderMade,
@@ -105,7 +107,7 @@ class SqliteLedger:
         await self._write(lambda connection: ledger_views.save_mailbox(connection, state))
 
     async def folder_made(self, made: Sequence[FolderMade]) -> None:
-        """Remember for which stretch a folder was made; the first stretch stands."""
+        """Remember for which stretch a folder is, before it is made; the first word on who made it stands."""
         rows = [
             (
                 one.mailbox,
@@ -114,16 +116,36 @@ class SqliteLedger:
                 to_micros(one.window.opens_at),
                 to_micros(one.window.closes_at),
                 to_json(one.window.channels),
+                int(one.made),
             )
             for one in made
         ]
         await self._write(
             lambda connection: connection.executemany(
-                "INSERT OR IGNORE INTO folders (mailbox, folder, window_key, opens_at, closes_at, channels)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO folders (mailbox, folder, window_key, opens_at, closes_at, channels, made)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
         )
+
+    # --------------------------------------------------------------------------------- following up
+
+    async def agenda(self, mailbox: str) -> Agenda:
+        """Return what is to be followed up in that mailbox."""
+        return await self._read(lambda connection: ledger_follow.agenda(connection, mailbox))
+
+    async def followed(self, mailbox: str, steps: Steps, now_at: datetime) -> Sequence[StoredEffect]:
+        """Enter what a look has shown, all or nothing; return the effects that follow from it."""
+
+        def work(connection: sqlite3.Connection) -> Sequence[StoredEffect]:
+            ledger_follow.enter(connection, steps, now_at)
+            return ledger_intake.enter_ticked(connection, mailbox, steps.effects, now_at)
+
+        return await self._write(work)
+
+    async def found_again(self, keys: Mapping[str, MessageKey]) -> None:
+        """Remember that filed messages lie in INBOX again, by fingerprint: the owner has dragged them there."""
+        await self._write(lambda connection: ledger_follow.found_again(connection, keys))
 
     # ------------------------------------------------------------------------------------- messages
 
@@ -212,6 +234,7 @@ class SqliteLedger:
             connection.execute(
                 "DELETE FROM effects WHERE message IS NULL AND changed_at < ? AND unfinished = 0", (before,)
             )
+            connection.execute("DELETE FROM owner_messages WHERE at < ?", (before,))
             connection.execute("DELETE FROM suspensions WHERE until_at < ?", (before,))
             connection.execute("DELETE FROM folders WHERE closes_at < ?", (before,))
             return count
@@ -237,6 +260,7 @@ class SqliteLedger:
 
         def work(connection: sqlite3.Connection) -> Sequence[StoredEffect]:
             ledger_intake.close_effects(connection, receipts)
+            ledger_follow.placed(connection, receipts)
             ledger_intake.start_effects(connection, start)
             return ledger_intake.enter_followers(connection, follow, receipts)
 

@@ -14,6 +14,7 @@ from responder.adapters.ledger_schema import COUNTS, TOLD_IN_FULL
 from responder.adapters.storable import from_json, from_micros, to_json, to_micros
 from responder.core.address import account, normal_address
 from responder.core.model import History
+from responder.core.subject import base_subject
 from responder.ports import OwnerMessage
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ _DAY = 24 * _HOUR
 _TOLD_FOR = 60 * _DAY
 #: A promise that went late longer ago was kept by a call, or forgotten by both: it silences nobody any more.
 _OWED_FOR = 30 * _DAY
-#: The owner's messages bear on mail that is decided after them; no outage is longer than this.
-_OWNER_MESSAGES_FOR = 40 * _DAY
 
 
 class _Seen:
@@ -88,7 +87,11 @@ class _Evidence:
         self._to_account: defaultdict[str, list[datetime]] = defaultdict(list)
         self._to_domain: defaultdict[str, list[datetime]] = defaultdict(list)
         self._answers: defaultdict[str, list[OwnerMessage]] = defaultdict(list)
+        self._by_subject: defaultdict[tuple[str, str], list[OwnerMessage]] = defaultdict(list)
         for message in messages:
+            if message.answers_subject:
+                for recipient in message.recipients:
+                    self._by_subject[account(recipient), message.answers_subject].append(message)
             for recipient in message.recipients:
                 self._to_account[account(recipient)].append(message.at)
                 self._to_domain[recipient.rpartition("@")[2]].append(message.at)
@@ -129,19 +132,22 @@ class _Evidence:
             found.append(answer.at)
         return min(found, default=None)
 
-    def mentions(self, thread: Iterable[str]) -> bool:
-        """Tell quickly whether any message refers to one of the ids."""
-        return not self._answers.keys().isdisjoint(thread)
+    def answer(
+        self, thread: Iterable[str], after_at: datetime, *, person: str = "", subject: str = ""
+    ) -> OwnerMessage | None:
+        """Return the first message after that instant that refers to one of the ids, or answers the person's subject.
 
-    def answer(self, thread: Iterable[str], after_at: datetime) -> OwnerMessage | None:
-        """Return the first message after that instant that refers to one of the ids."""
-        found = (
+        A telephone names no ids: its "Re:" to that very person is then the sign.
+        """
+        found = [
             message
             for message_id in thread
             if message_id
             for message in self._answers.get(message_id, ())
             if message.at > after_at
-        )
+        ]
+        if subject:
+            found += [one for one in self._by_subject.get((person, base_subject(subject)), ()) if one.at > after_at]
         return min(found, key=lambda message: message.at, default=None)
 
 
@@ -259,11 +265,16 @@ def _owed(connection: sqlite3.Connection, questions: Sequence[HistoryQuestion], 
 
 # ---------------------------------------------------------------------------------------- evidence
 
+_OPEN = (
+    "SELECT id, message_id, refers_to, promises.due_at, arrived_at, promises.address, subject"
+    " FROM promises JOIN messages ON id = message WHERE state = 'open'"
+)
+
 
 def owner_messages(connection: sqlite3.Connection, since: int) -> list[OwnerMessage]:
     """Return the owner's messages from that instant (microseconds) on, ascending."""
     rows = connection.execute(
-        "SELECT at, message_id, refers_to, recipients FROM owner_messages WHERE at >= ? ORDER BY at", (since,)
+        "SELECT at, message_id, refers_to, recipients, subject FROM owner_messages WHERE at >= ? ORDER BY at", (since,)
     )
     return [
         OwnerMessage(
@@ -271,39 +282,40 @@ def owner_messages(connection: sqlite3.Connection, since: int) -> list[OwnerMess
             refers_to=tuple(from_json(refers_to)),
             recipients=tuple(from_json(recipients)),
             at=from_micros(at),
+            answers_subject=subject,
         )
-        for at, message_id, refers_to, recipients in rows
+        for at, message_id, refers_to, recipients, subject in rows
     ]
 
 
 def keep_owner_messages(connection: sqlite3.Connection, messages: Sequence[OwnerMessage]) -> None:
     """Enter the owner's messages, and end the promises that these answer."""
     connection.executemany(
-        "INSERT OR IGNORE INTO owner_messages (at, message_id, refers_to, recipients) VALUES (?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO owner_messages (at, message_id, refers_to, recipients, subject) VALUES (?, ?, ?, ?, ?)",
         [
-            (to_micros(message.at), message.message_id, to_json(message.refers_to), to_json(message.recipients))
+            (
+                to_micros(message.at),
+                message.message_id,
+                to_json(message.refers_to),
+                to_json(message.recipients),
+                message.answers_subject.encode("utf-8", "replace").decode(),
+            )
             for message in messages
         ],
     )
-    rows = connection.execute(
-        "SELECT id, message_id, refers_to, promises.due_at, arrived_at"
-        " FROM promises JOIN messages ON id = message WHERE state = 'open'"
-    )
+    rows = connection.execute(_OPEN)
     _end_answered(connection, rows, sorted(messages, key=lambda message: message.at))
 
 
 def forget_evidence(connection: sqlite3.Connection, now_at: datetime) -> None:
-    """Forget the owner's messages, and others' replies, that are too old to matter."""
-    connection.execute("DELETE FROM owner_messages WHERE at < ?", (to_micros(now_at) - _OWNER_MESSAGES_FOR,))
+    """Forget others' replies that are too old to matter."""
     connection.execute("DELETE FROM seen_replies WHERE at < ?", (to_micros(now_at) - _TOLD_FOR,))
 
 
 def end_already_answered(connection: sqlite3.Connection, messages: Sequence[int]) -> None:
     """End those of the promises just opened that the owner had answered before they were entered."""
     rows = connection.execute(
-        "SELECT id, message_id, refers_to, promises.due_at, arrived_at"
-        " FROM promises JOIN messages ON id = message"
-        " WHERE state = 'open' AND message IN (SELECT value FROM json_each(?))",
+        f"{_OPEN} AND message IN (SELECT value FROM json_each(?))",  # noqa: S608 - a constant
         (to_json(messages),),
     ).fetchall()
     if rows:
@@ -316,9 +328,9 @@ def _end_answered(connection: sqlite3.Connection, promises: Iterable[Any], messa
     if not evidence:
         return
     ended: list[tuple[str, int, str, int]] = []
-    for message, message_id, refers_to, due, arrived in promises:
+    for message, message_id, refers_to, due, arrived, person, subject in promises:
         thread = (message_id, *from_json(refers_to)) if refers_to != "[]" else (message_id,)
-        answer = evidence.answer(thread, from_micros(arrived)) if evidence.mentions(thread) else None
+        answer = evidence.answer(thread, from_micros(arrived), person=person, subject=subject)
         if answer is not None:
             at = to_micros(answer.at)
             ended.append(("kept" if at <= due else "late", at, answer.message_id, message))

@@ -185,6 +185,15 @@ def enter_followers(
     return _insert_effects(connection, [(effect, mailbox) for effect in follow if room.take(effect)], now)
 
 
+def enter_ticked(
+    connection: sqlite3.Connection, mailbox: str, effects: Sequence[Effect], now_at: datetime
+) -> list[StoredEffect]:
+    """Plan what a tick of the clock asks for; what may come only once is left out where it is there already."""
+    room = _Room(connection, effects)
+    planned = [(effect, mailbox) for effect in effects if room.take(effect)]
+    return _insert_effects(connection, planned, to_micros(now_at))
+
+
 def close_effects(connection: sqlite3.Connection, receipts: Sequence[Receipt]) -> None:
     """Enter what became of effects, and mark the promises of replies that left as told."""
     connection.executemany(

@@ -160,7 +160,6 @@ _FOLLOWED = (
     "ALTER TABLE owner_messages ADD COLUMN subject TEXT NOT NULL DEFAULT ''",
     # Only what we made is ever removed; of a folder made by an earlier version nobody knows.
     "ALTER TABLE folders ADD COLUMN made INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE folders ADD COLUMN settled_at INTEGER",
     """CREATE TABLE filed (
         message INTEGER PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
         mailbox TEXT NOT NULL,

@@ -49,7 +49,7 @@ LAST_DRAFTS = 200  # drafts looked through where the server did not say where ou
 LAST_OURS = 1_000  # messages of Sent or Drafts looked through for one of ours: more than come while a service is down
 
 SENT_FIELDS = (
-    "Message-ID", "In-Reply-To", "References", "From", "To", "Cc", "Bcc", "Date", "Auto-Submitted",
+    "Message-ID", "In-Reply-To", "References", "From", "To", "Cc", "Bcc", "Date", "Subject", "Auto-Submitted",
     "X-Responder-Id",
 )  # fmt: skip
 

@@ -26,7 +26,7 @@ from responder.core.ours import (
     mark_of,
     marks_in,
 )
-from responder.core.subject import quotable
+from responder.core.subject import answered_subject, quotable
 from responder.core.text import html_text, new_text
 from responder.core.topics import TopicWords, find_topic, prepare
 
@@ -93,14 +93,16 @@ class SentFacts:
     """What a message of the Sent folder says of itself.
 
     ``recipients`` are the normal addresses of To, Cc and Bcc. ``automatic``: no person wrote it, or it bears the
-    form of our own ids. ``reply_id`` is the id of a responder's reply (some servers give a message another
-    Message-ID, X-Responder-Id they keep); "" when it is none. ``dated_at`` is the Date field's instant, None if
-    unreadable.
+    form of our own ids. ``answers_subject`` is the subject without its "Re:" where it has one and no field names what
+    it answers, as telephones write; "" otherwise. ``reply_id`` is the id of a responder's reply (some servers give a
+    message another Message-ID, X-Responder-Id they keep); "" when it is none. ``dated_at`` is the Date
+    field's instant, None if unreadable.
     """
 
     message_id: str
     refers_to: tuple[str, ...]
     recipients: tuple[str, ...]
+    answers_subject: str
     automatic: bool
     reply_id: str
     dated_at: datetime | None
@@ -405,9 +407,11 @@ def read_sent(header: bytes) -> SentFacts:
     recipients = _recipients(fields, ("to", "cc", "bcc"))
     robot = bool(automatic.sign_of_robot(fields)) or any(map(looks_ours, ids))
     named = [*message_ids(fields.first("x-responder-id")), *ids]
+    refers_to = tuple(dict.fromkeys((*replied, *references[-_MOST_REFERS_TO:])))[:_MOST_REFERS_TO]
     return SentFacts(
         message_id=ids[0] if ids else "",
-        refers_to=tuple(dict.fromkeys((*replied, *references[-_MOST_REFERS_TO:])))[:_MOST_REFERS_TO],
+        refers_to=refers_to,
+        answers_subject="" if refers_to else answered_subject(decoded(fields.first("subject"))),
         recipients=tuple(dict.fromkeys(address for address in recipients if address)),
         automatic=robot,
         reply_id=next(filter(looks_ours, named), "") if robot else "",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: IMAP commands that change something: for them a death between the command and its answer is a case of its own.
-CHANGING = ("APPEND", "CREATE", "SUBSCRIBE", "UID COPY", "UID EXPUNGE", "UID MOVE", "UID STORE")
+CHANGING = ("APPEND", "CREATE", "DELETE", "SUBSCRIBE", "UID COPY", "UID EXPUNGE", "UID MOVE", "UID STORE")
 
 
 @dataclass(slots=True)

@@ -151,7 +151,7 @@ async def test_a_session_sends_no_control_character_whoever_calls(caplog: pytest
 WIRE = {
     ("imap_session.py", "_command"): {"_send", "idle"},
     ("imap_session.py", "send"): {"idle"},
-    ("outbox.py", "execute_command"): {"_ask"},
+    ("outbox.py", "execute_command"): {"_ask", "_log_in_by_token"},
     ("outbox.py", "write"): {"_deliver", "_retire"},
 }
 
