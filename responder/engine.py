@@ -108,7 +108,8 @@ class Engine:
             objection=self._objection,
             alive=alive,
         )
-        self._duties: tuple[Duty, ...] = (Follower(mailbox, ledger, self.rules, self._known_state),)
+        #: What is seen to at set times, in this order; who only imagines the mailbox has none.
+        self.duties: tuple[Duty, ...] = (Follower(mailbox, ledger, self.rules, self._known_state),)
         self._state: MailboxState | None = None
         self._waiting: dict[str, LedgerEntry] = {}
         #: How often the server's structure of a message could not be understood since the start.
@@ -147,7 +148,7 @@ class Engine:
             await self._renumbered()
         await self._read_sent()
         await self._carrier.recover()
-        for duty in self._duties:
+        for duty in self.duties:
             await duty.begin()
         return left_alone
 
@@ -170,7 +171,7 @@ class Engine:
         await self._take_in_all(uids)
         ripe = await self._decide_ripe()
         if due or uids or ripe:
-            for duty in self._duties:
+            for duty in self.duties:
                 await duty.begin()
         seen_to = await self._see_to_duties()
         self.fruitful = due or bool(uids) or ripe or seen_to
@@ -179,10 +180,10 @@ class Engine:
     async def _see_to_duties(self) -> bool:
         """See to what is due by the clock, after the mail; tell whether there was any."""
         now_at = self._clock.now()
-        due = any(duty.next_at is not None and duty.next_at <= now_at for duty in self._duties)
+        due = any(duty.next_at is not None and duty.next_at <= now_at for duty in self.duties)
         if due:
             await self._read_sent()
-            for duty in self._duties:  # all of them: what one finds out the next one tells
+            for duty in self.duties:  # all of them: what one finds out the next one tells
                 await self._carrier.carry_out(await duty.see_to(self._now()))
         return due
 
@@ -218,7 +219,7 @@ class Engine:
     def _next_at(self) -> datetime | None:
         grace = self.rules.policy.replies.grace
         times = [entry.arrived_at + grace for entry in self._waiting.values()]
-        times += [at for at in (self._carrier.next_at, *(duty.next_at for duty in self._duties)) if at is not None]
+        times += [at for at in (self._carrier.next_at, *(duty.next_at for duty in self.duties)) if at is not None]
         return min(times, default=None)
 
     def _known_state(self) -> MailboxState:

@@ -355,6 +355,7 @@ def _engine(mailbox: PastInbox, ledger: _NotingLedger, clock: SetClock, policy: 
         alert=alert,
     )
     engine.doubt = lambda _now_at, _believed_at: ""
+    engine.duties = ()  # where past mail was laid since cannot be known: nothing is followed up
     return engine
 
 
