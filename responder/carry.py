@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from responder.carry_digest import DigestCarrier
 from responder.core.model import (
     Alert,
     CopySent,
@@ -100,6 +101,7 @@ class Carrier:
         self._copies = copies
         self._objection = objection
         self._alive = alive
+        self._digests = DigestCarrier(mailbox=mailbox, outbox=outbox, ledger=ledger, clock=clock)
         self._made: set[tuple[str, datetime]] = set()
         self._doubtful = False
         self._stumbled = 0
@@ -114,6 +116,7 @@ class Carrier:
         for Sent is laid again: two would be ugly, none is a gap in the owner's records.
         """
         unfinished = await self._ledger.unfinished(self._mailbox.name)
+        await self._digests.settle(unfinished)
         unsure = [
             stored
             for stored in unfinished
@@ -202,6 +205,8 @@ class Carrier:
             elif isinstance(effect, CopySent):
                 await self._guarded(stored, self._copy(stored, effect))
         await self._file([stored for stored in effects if isinstance(stored.effect, FileMessage)])
+        if again_at := await self._digests.carry(effects):
+            self._again_at(again_at)
         for stored in effects:
             if isinstance(stored.effect, Alert):
                 self._alive()
