@@ -76,7 +76,7 @@ class MorningDuty:
         if policy.digest.at is None or self._last_on is None:
             return None
         on = self._today(self._clock.now())
-        if self._last_on >= on:  # later than today only by a clock that was wrong: nobody waits for that day
+        if self._last_on == on:  # a later date was noted by a clock that was wrong: nobody waits for it
             on += _DAY
         if self._found is None or self._found[0] is not policy or self._found[1] != on:
             self._found = policy, on, _working_day(policy, on)

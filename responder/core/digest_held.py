@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from responder.core.digest_times import Teller
     from responder.core.model import Policy
     from responder.core.morning_rows import Held
+    from responder.core.words import Lexicon
 
 #: So much of a subject is enough to know the mail by.
 SUBJECT_LIMIT = 120
@@ -28,6 +29,11 @@ def name_of(policy: Policy, key: str) -> str:
     """Return a client's name; the key itself where the rules no longer know it."""
     client = known_client(policy, key)
     return clean(client.name if client is not None else key, NAME_LIMIT) or "?"
+
+
+def reason_of(words: Lexicon, reason: str) -> str:
+    """Say a reason; the word itself where the language knows none for it, as after a step back to an older version."""
+    return words.reasons.get(reason) or clean(reason, NAME_LIMIT)
 
 
 def held_lines(policy: Policy, digest: Digest, tell: Teller) -> Iterator[str]:
@@ -51,11 +57,11 @@ def held_lines(policy: Policy, digest: Digest, tell: Teller) -> Iterator[str]:
 def _lasting(policy: Policy, digest: Digest, tell: Teller) -> Iterator[str]:
     words, morning = tell.words, digest.morning
     for each in morning.suspended:
-        until = tell.date(each.until_at.astimezone(tell.zone).date())
+        until = tell.day(each.until_at.astimezone(tell.zone).date())
         yield words.tell("suspended", address=clean(each.address, NAME_LIMIT), date=until)
     for client in digest.ended:
         if client.agreement is not None and client.agreement.until_on is not None:
-            yield words.tell("ended", name=name_of(policy, client.key), date=tell.date(client.agreement.until_on))
+            yield words.tell("ended", name=name_of(policy, client.key), date=tell.day(client.agreement.until_on))
     for mailbox in morning.without_sent:
         yield words.tell("without_sent", mailbox=clean(mailbox, NAME_LIMIT))
     if morning.more:
@@ -82,7 +88,7 @@ def totals(digest: Digest, tell: Teller) -> Iterator[str]:
     what = words.count("mail", count) if count else words.digest["nothing_new"]
     ordered = sorted(morning.by_reason.items(), key=lambda each: (-each[1], each[0]))
     if ordered:
-        what = f"{what} ({', '.join(f'{words.reasons.get(reason, reason)} {number}' for reason, number in ordered)})"
+        what = f"{what} ({', '.join(f'{reason_of(words, reason)} {number}' for reason, number in ordered)})"
     if morning.replied:
         what = f"{what}; {words.count('replies', morning.replied)}"
     yield words.tell("totals_since", when=tell.at(morning.since_at), what=what)

@@ -64,7 +64,7 @@ class Teller:
         """Tell whether both clocks show the same at that instant."""
         return at.astimezone(there).utcoffset() == at.astimezone(self.zone).utcoffset()
 
-    def date(self, on: date) -> str:
+    def day(self, on: date) -> str:
         """Say a date, with its year where it is another."""
         return say_date(self.words.language, on, self.on.year)
 
@@ -73,7 +73,7 @@ class Teller:
         forms = self.words.weekdays
         day = on.weekday()
         return {
-            "date": self.date(on),
+            "date": self.day(on),
             "weekday": forms["nominative"][day],
             "of": forms["genitive"][day],
             "on": forms["on"][day],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from responder.core.address import account
 from responder.core.digest import is_late, known_client
-from responder.core.digest_held import SUBJECT_LIMIT, held_lines, name_of, totals
+from responder.core.digest_held import SUBJECT_LIMIT, held_lines, name_of, reason_of, totals
 from responder.core.digest_times import Teller, words_of
 from responder.core.phrases import NAME_LIMIT, said_in
 from responder.core.spans import edge
@@ -243,7 +243,7 @@ class _Speaker:
     def _due_of(self, entry: Entry, mail: OpenMail, *, late: bool) -> str:
         words = self._words
         if not mail.promised or mail.due_at is None:
-            return words.tell("no_due", why=words.reasons.get(mail.reason, mail.reason))
+            return words.tell("no_due", why=reason_of(words, mail.reason))
         if late:
             return words.tell("due_late", when=self._tell.at(mail.due_at))
         until = self._tell.by(mail.due_at, entry.zone)

@@ -145,7 +145,8 @@ def write_digest(
         "Precedence: bulk",
         "MIME-Version: 1.0",
         f"Content-Language: {language}",
-        f'Content-Type: multipart/alternative; boundary="{boundary}"',
+        "Content-Type: multipart/alternative;",
+        f' boundary="{boundary}"',
         "",
         "",
     ]
