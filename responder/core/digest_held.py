@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from responder.core.digest import known_client
+from responder.core.model import Reason
 from responder.core.phrases import NAME_LIMIT
 from responder.core.words import clean
 
@@ -84,9 +85,10 @@ def _who(policy: Policy, tell: Teller, client: str, address: str, subject: str) 
 def totals(digest: Digest, tell: Teller) -> Iterator[str]:
     """Yield what came since the last digest, and what is open."""
     words, morning = tell.words, digest.morning
-    count = sum(morning.by_reason.values())
+    came = {reason: number for reason, number in morning.by_reason.items() if reason != Reason.OWN}
+    count = sum(came.values())
     what = words.count("mail", count) if count else words.digest["nothing_new"]
-    ordered = sorted(morning.by_reason.items(), key=lambda each: (-each[1], each[0]))
+    ordered = sorted(came.items(), key=lambda each: (-each[1], each[0]))
     if ordered:
         what = f"{what} ({', '.join(f'{reason_of(words, reason)} {number}' for reason, number in ordered)})"
     if morning.replied:
