@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from responder.core.model import Outcome, Receipt, SendDigest
+from responder.core.model import Alert, Outcome, Receipt, SendDigest
 from responder.errors import ConfigurationError, PermanentError, TemporaryError
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 RETRY_AFTER = timedelta(minutes=5)
 #: An append that broke the session so often is given up: the mail must not wait for it.
 MOST_TRIES = 3
+
+_LOST = "The digest of {on} did not come, or nobody knows whether it did ({why}). `responder today` shows it."
 
 log = structlog.get_logger()
 
@@ -43,34 +45,33 @@ class DigestCarrier:
         self._outbox = outbox
         self._ledger = ledger
         self._clock = clock
+        self._alerted = False
 
     async def settle(self, unfinished: Sequence[StoredEffect]) -> None:
         """Close the digests that were on their way to an address when a run ended: nobody knows whether they left."""
-        receipts = [
-            self._receipt(stored, Outcome.IN_DOUBT, "stopped while it was being sent")
-            for stored in unfinished
-            if isinstance(stored.effect, SendDigest) and stored.effect.recipient and stored.state == "started"
-        ]
-        if receipts:
-            log.warning("in doubt: nobody knows whether the digest left")
-            await self._ledger.advance(receipts=receipts)
+        for stored in unfinished:
+            digest = stored.effect
+            if isinstance(digest, SendDigest) and digest.recipient and stored.state == "started":
+                await self._close(stored, digest, Outcome.IN_DOUBT, "stopped while it was being sent")
 
     async def carry(self, effects: Sequence[StoredEffect]) -> datetime | None:
         """Carry out the digests among the effects; return when to try again what could not be done, None for never.
 
         Raises TemporaryError when the session broke.
         """
-        again = False
+        self._alerted = again = False
         for stored in effects:
             digest = stored.effect
             if not isinstance(digest, SendDigest):
                 continue
             if digest.not_after <= self._clock.now():
-                await self._close(stored, Outcome.EXPIRED, "its day is over")
+                await self._close(stored, digest, Outcome.EXPIRED, "its day is over")
             elif digest.recipient:
                 again |= await self._send(stored, digest)
             else:
                 await self._append(stored, digest)
+        if self._alerted:
+            return self._clock.now()
         return self._clock.now() + RETRY_AFTER if again else None
 
     async def _append(self, stored: StoredEffect, digest: SendDigest) -> None:
@@ -78,18 +79,18 @@ class DigestCarrier:
             if stored.state == "started" or stored.tries:
                 found = (await self._mailbox.find_ours("inbox", [digest.message_id])).get(digest.message_id)
                 if found is not None:
-                    await self._close(stored, Outcome.DONE, f"found in {found.folder}")
+                    await self._close(stored, digest, Outcome.DONE, f"found in {found.folder}")
                     return
             await self._ledger.advance(start=[stored.id])
             appended = await self._mailbox.append_inbox(digest.message, self._clock.now())
         except PermanentError as error:
-            await self._close(stored, Outcome.REFUSED, str(error))
+            await self._close(stored, digest, Outcome.REFUSED, str(error))
         except TemporaryError as error:
             given_up = stored.tries + 1 >= MOST_TRIES
-            await self._close(stored, Outcome.REFUSED if given_up else Outcome.RETRY, str(error))
+            await self._close(stored, digest, Outcome.REFUSED if given_up else Outcome.RETRY, str(error))
             raise
         else:
-            await self._close(stored, Outcome.DONE, appended.folder)
+            await self._close(stored, digest, Outcome.DONE, appended.folder)
 
     async def _send(self, stored: StoredEffect, digest: SendDigest) -> bool:
         """Send it to its address; tell whether it is to be tried again."""
@@ -97,16 +98,18 @@ class DigestCarrier:
         try:
             (answer,) = await self._outbox.send([digest])
         except (TemporaryError, ConfigurationError) as error:
-            await self._close(stored, Outcome.RETRY, str(error))
+            await self._close(stored, digest, Outcome.RETRY, str(error))
             return True
         outcome = Outcome(answer.outcome)
-        await self._close(stored, outcome, answer.detail)
+        await self._close(stored, digest, outcome, answer.detail)
         return outcome is Outcome.RETRY
 
-    async def _close(self, stored: StoredEffect, outcome: Outcome, detail: str) -> None:
+    async def _close(self, stored: StoredEffect, digest: SendDigest, outcome: Outcome, detail: str) -> None:
+        """Write down what became of it; a morning on which none came is told by an alert."""
         report = log.info if outcome is Outcome.DONE else log.warning
         report("digest", mailbox=self._mailbox.name, outcome=str(outcome))
-        await self._ledger.advance(receipts=[self._receipt(stored, outcome, detail)])
-
-    def _receipt(self, stored: StoredEffect, outcome: Outcome, detail: str) -> Receipt:
-        return Receipt(effect_id=stored.id, outcome=outcome, at=self._clock.now(), detail=detail)
+        receipt = Receipt(effect_id=stored.id, outcome=outcome, at=self._clock.now(), detail=detail)
+        lost = outcome in (Outcome.REFUSED, Outcome.IN_DOUBT)
+        alert = Alert(unique=f"{digest.unique}:lost", text=_LOST.format(on=digest.unique.partition(":")[2], why=detail))
+        await self._ledger.advance(receipts=[receipt], follow=[alert] if lost else [])
+        self._alerted |= lost

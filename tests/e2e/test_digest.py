@@ -6,17 +6,21 @@ import asyncio
 import email
 import email.policy
 import json
+import tomllib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from responder import config
 from responder.adapters.ledger import SqliteLedger
+from responder.daemon import Daemon
 from tests.core.build import at
 from tests.e2e.clocks import FixedClock
 from tests.e2e.crash import Patient, Zygote
 from tests.e2e.scene import OWNER, Scene, letter
 from tests.e2e.test_commands import responder
+from tests.servers.mail_program import MailProgram
 from tests.servers.smtp import SmtpSink, ThreadedSmtpSink
 
 if TYPE_CHECKING:
@@ -138,6 +142,47 @@ async def test_nothing_waits_and_nothing_comes(scene: Scene) -> None:
     scene.clock.at += timedelta(days=1)
     await scene.run()
     assert digests(scene) == []
+
+
+async def test_only_the_first_mailbox_bears_it(scene: Scene) -> None:
+    """With two mailboxes one digest comes, into the first, and tells of the mail of both."""
+    await weekend(scene)
+    other = MailProgram(scene.server, f"{scene.user}-2")
+    tables = tomllib.loads(scene.config.read_text())
+    second = tables["mailboxes"]["main"] | {"username": f"{scene.user}-2", "addresses": ["second@example.com"]}
+    scene.changes = ON | {"mailboxes": {"second": second}}
+    scene.write()
+    await scene.run()
+    assert len(digests(scene)) == 1
+    assert [message for _, message in other.everything()] == []
+
+
+async def test_the_running_daemon_wakes_for_it(scene: Scene) -> None:
+    """No mail comes and nobody calls: when the clock shows the hour, the digest lies there."""
+    await weekend(scene)
+    scene.clock.at = MONDAY - timedelta(minutes=30)
+    rounds: asyncio.Queue[str] = asyncio.Queue()
+    daemon = Daemon(
+        config.load(scene.config),
+        state=scene.state,
+        clock=scene.clock,
+        environ={},
+        on_round=lambda name, _: rounds.put_nowait(name),
+    )
+    running = asyncio.create_task(daemon.run())
+    try:
+        for _ in range(3):
+            await asyncio.wait_for(rounds.get(), 60)
+        before = await asyncio.to_thread(digests, scene)
+        scene.clock.at = MONDAY
+        for _ in range(200):
+            await asyncio.wait_for(rounds.get(), 60)
+            if await asyncio.to_thread(digests, scene):
+                break
+    finally:
+        daemon.stop()
+        await running
+    assert (len(before), len(digests(scene))) == (0, 1)
 
 
 async def test_to_an_address_it_is_sent_once(scene: Scene) -> None:
