@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from responder.adapters.clock import SystemClock
 from responder.adapters.ledger import SqliteLedger
 from responder.commands import place
-from responder.commands.pictures import day_picture
+from responder.commands.pictures import BREAK, DAY, WINDOW, day_picture
 from responder.core.digest import known_client, make_digest
-from responder.core.digest_words import make_page, nothing
+from responder.core.digest_times import legend, nothing
+from responder.core.digest_words import make_page
 from responder.morning import SINCE
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def today(config_path: Path | None, state_path: Path | None, *, as_json: bool) -
     if as_json:
         click.echo(json.dumps(_as_json(policy, digest, morning), ensure_ascii=False, indent=2))
     elif digest is None:
-        click.echo(nothing(policy))
+        click.echo(nothing(policy.owner))
     else:
         _show(Console(highlight=False), policy, digest, make_page(policy, digest, whole=True))
     return 0
@@ -74,6 +76,7 @@ def _show(console: Console, policy: Policy, digest: Digest, page: Page) -> None:
     clients = [client for key in keys if (client := known_client(policy, key)) is not None]
     if 0 < len(clients) <= _MOST_LINES:
         console.print()
+        console.print(Text(legend(policy.owner, day=DAY, call=WINDOW, night=BREAK), style="dim"))
         console.print(day_picture(policy, digest.on, clients), end="", soft_wrap=True)
     for block in page.blocks:
         _show_block(console, block)
@@ -96,13 +99,16 @@ def _show_block(console: Console, block: Block) -> None:
                 head.append(f"  {part}", style="not dim")
         console.print(head)
         for item in row.items:
-            line = Text("     ")
-            line.append("! " if item.urgent else "", style="bold red")
-            line.append(item.subject)
-            console.print(line)
-            console.print(Text(f"     {' · '.join(item.facts)}", style="red" if item.late else "dim"))
+            line = Text("! " if item.urgent else "", style="bold red")
+            line.append(item.subject, style="not bold default")
+            console.print(_indented(line, 5))
+            console.print(_indented(Text(" · ".join(item.facts), style="red" if item.late else "dim"), 5))
     for said in block.lines:
-        console.print(Text(f"  {said}"))
+        console.print(_indented(Text(said), 2))
+
+
+def _indented(text: Text, columns: int) -> Padding:
+    return Padding(text, (0, 0, 0, columns), expand=False)
 
 
 # ------------------------------------------------------------------------------------- for programs

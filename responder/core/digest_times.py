@@ -26,6 +26,16 @@ def words_of(owner: Owner) -> Lexicon:
     return lexicon(owner.language if owner.language in languages() else "en")
 
 
+def legend(owner: Owner, *, day: str, call: str, night: str) -> str:
+    """Say what the marks of the day's picture mean."""
+    return words_of(owner).tell("legend", day=day, call=call, night=night)
+
+
+def nothing(owner: Owner) -> str:
+    """Say that nothing waits for the owner."""
+    return words_of(owner).digest["nothing"]
+
+
 class Teller:
     """Says times on one date of the owner's."""
 

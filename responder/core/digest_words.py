@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from responder.core.address import account
 from responder.core.digest import is_late, known_client
 from responder.core.digest_held import SUBJECT_LIMIT, held_lines, name_of, reason_of, totals
-from responder.core.digest_times import Teller, words_of
+from responder.core.digest_times import Teller
 from responder.core.phrases import NAME_LIMIT, said_in
 from responder.core.spans import edge
 from responder.core.words import clean
@@ -95,11 +95,6 @@ class Page:
 def make_page(policy: Policy, digest: Digest, *, whole: bool = False) -> Page:
     """Put a digest into words; ``whole`` leaves out nothing, however much there is."""
     return _Speaker(policy, digest, whole=whole).page()
-
-
-def nothing(policy: Policy) -> str:
-    """Say that nothing waits for the owner."""
-    return words_of(policy.owner).digest["nothing"]
 
 
 def tel_link(phone: str) -> str:

@@ -12,7 +12,8 @@ from selectolax.lexbor import LexborHTMLParser
 
 from responder.core.digest import make_digest
 from responder.core.digest_pages import digest_html, digest_message, digest_text
-from responder.core.digest_words import DENSE, MOST_LATE, make_page, nothing, tel_link
+from responder.core.digest_times import nothing
+from responder.core.digest_words import DENSE, MOST_LATE, make_page, tel_link
 from responder.core.morning_rows import Held, Suspended, Unanswered
 from responder.errors import PermanentError
 from tests.core.build import at, client, owner, policy
@@ -191,7 +192,7 @@ def test_every_channel_of_a_window_and_every_count_has_words() -> None:
         waiting = full_morning(made)
         text = digest_text(page(made, waiting, at("2026-12-07 15:00")))
         assert not set(text) & set("{}"), text
-        assert nothing(made)
+        assert nothing(made.owner)
 
 
 def test_a_crowd_is_told_in_two_lines_each_and_whole_on_demand() -> None:
