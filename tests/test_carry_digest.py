@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from responder.adapters.storable import to_micros
 from responder.core.model import DigestRules, Outcome
 from responder.engine import Engine
 from responder.errors import TemporaryError
@@ -60,7 +61,9 @@ class Office(World):
         await engine.begin()
         self.server.deliver(letter("ivan@vostok.example", "Вопрос"), self.clock.at)
         await engine.round()
-        await self.ledger._write(lambda connection: connection.execute("UPDATE promises SET due_at = 0"))
+        await self.ledger._write(
+            lambda connection: connection.execute("UPDATE promises SET due_at = ?", (to_micros(NIGHT),))
+        )
         self.clock.at = MORNING
         return engine
 

@@ -41,9 +41,9 @@ class Desk:
         """Return the duty of a process that has just started."""
         return MorningDuty(ledger=self.ledger, rules=self.rules, clock=self.clock, secret=b"s" * 32)
 
-    async def promise(self, name: str = "m1", due: str = "2026-01-05 12:00") -> None:
-        """Let a message wait with a promise that is late: something to say."""
-        made = decision(entry(name, at=self.clock.at), due_at=at(due), promises=True)
+    async def promise(self, name: str = "m1") -> None:
+        """Let a message wait with a promise that is late from now on: something to say."""
+        made = decision(entry(name, at=self.clock.at), due_at=self.clock.at, promises=True)
         await enter(self.ledger, made, now_at=self.clock.at)
 
     async def live(self, until: str, step: timedelta = 10 * MINUTE) -> list[tuple[str, SendDigest]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from responder.core import hours
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 #: Why a client is answered by mail: it is night there in the whole of the window, or a public holiday.
 Instead = Literal["", "night", "holiday"]
+
+#: A promise that went late longer ago was kept by a call, or forgotten by both (as in ``decide``: it silences nobody).
+FORGOTTEN = timedelta(days=30)
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -117,7 +120,7 @@ def make_digest(policy: Policy, morning: Morning, now_at: datetime) -> Digest | 
     shelves: defaultdict[str, list[OpenMail]] = defaultdict(list)
     late: list[OpenMail] = []
     for mail in morning.mail:
-        if is_late(mail, now_at):
+        if is_late(mail, now_at) and not is_forgotten(mail, now_at):
             late.append(mail)
         if mail.window is not None and mail.window.closes_at > now_at:
             ahead = mail.window.opens_at.astimezone(zone).date() > on
@@ -144,6 +147,11 @@ def make_digest(policy: Policy, morning: Morning, now_at: datetime) -> Digest | 
 def is_late(mail: OpenMail, now_at: datetime) -> bool:
     """Tell whether the promise to answer this mail has been broken by now."""
     return mail.promised and mail.due_at is not None and mail.due_at < now_at
+
+
+def is_forgotten(mail: OpenMail, now_at: datetime) -> bool:
+    """Tell whether that was so long ago that nobody is told of it each morning any more."""
+    return mail.promised and mail.due_at is not None and mail.due_at < now_at - FORGOTTEN
 
 
 def known_client(policy: Policy, key: str) -> Client | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from responder.core.digest import known_client
+from responder.core.digest import is_forgotten, known_client
 from responder.core.model import Reason
 from responder.core.phrases import NAME_LIMIT
 from responder.core.words import clean
@@ -95,4 +95,7 @@ def totals(digest: Digest, tell: Teller) -> Iterator[str]:
         what = f"{what}; {words.count('replies', morning.replied)}"
     yield words.tell("totals_since", when=tell.at(morning.since_at), what=what)
     if promised := sum(mail.promised for mail in morning.mail):
-        yield words.tell("totals_open", what=words.count("promises", promised))
+        what = words.count("promises", promised)
+        if old := sum(is_forgotten(mail, digest.now_at) for mail in morning.mail):
+            what = f"{what}, {words.count('forgotten', old)}"
+        yield words.tell("totals_open", what=what)

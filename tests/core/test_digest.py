@@ -74,6 +74,19 @@ def test_a_promise_is_late_from_its_instant_on() -> None:
         assert digest.late_mail == late
 
 
+def test_a_promise_that_is_late_for_a_month_is_no_mornings_news() -> None:
+    """It was kept by a call, or forgotten by both: it makes no digest; only a window's list still holds its mail."""
+    made = rules()
+    old = filed(made, "2026-10-30", due_at=MONDAY - timedelta(days=30, seconds=1))
+    assert make_digest(made, morning(old), MONDAY) is None
+    digest = make_digest(made, morning(old, replace(old, due_at=MONDAY - timedelta(days=30))), MONDAY)
+    assert digest is not None
+    assert (digest.late_mail, digest.shelves) == (1, ())
+    carried = make_digest(made, morning(replace(filed(made, "2026-11-30"), due_at=old.due_at)), MONDAY)
+    assert carried is not None
+    assert (carried.late_mail, len(carried.today)) == (0, 1)
+
+
 def test_whose_day_ends_first_is_called_first() -> None:
     """The order in a window: the end of the common day, then the due time; by mail last."""
     early = client("early", zone="Asia/Vladivostok", daytime=schedule({"mon-sun": ["09:00-17:30"]}))

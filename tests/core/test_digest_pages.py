@@ -115,7 +115,7 @@ EXPECTED = {
 - Пятница, 4 декабря, 10:00–11:00: Линден
 
 С прошлого обзора (в пятницу в 08:30): 9 писем (от машин 7, отвечено подробно 2); 2 автоответа
-открыто: 5 обещаний
+открыто: 6 обещаний, 1 из них просрочено больше 30 дней назад
 Составлено программой responder по Вашим правилам. Этот обзор получаете только Вы.
 """,
     "en": """\
@@ -149,7 +149,7 @@ Later windows
 - Friday, 4 December, 10:00–11:00: Линден
 
 Since the last overview (on Friday at 08:30): 9 messages (from machines 7, answered in full 2); 2 automatic replies
-open: 5 promises
+open: 6 promises, 1 of them late for more than 30 days
 Made by responder from your rules. Nobody but you receives this overview.
 """,
 }
@@ -167,6 +167,7 @@ def test_the_words_of_a_monday(language: str) -> None:
         filed(made, "2026-11-30", "harbor", subject="Invoice", promised=False, reason="copied"),
         filed(made, "2026-12-01", "elm", clock="17:30"),
         filed(made, "2026-12-04", "linden", subject="Пятница"),
+        mail("elm", due_at=at("2026-10-01 19:00")),
         by_reason={"full": 2, "automatic": 7, "own": 3},
         replied=2,
     )  # fmt: skip
