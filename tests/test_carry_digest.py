@@ -61,9 +61,8 @@ class Office(World):
         await engine.begin()
         self.server.deliver(letter("ivan@vostok.example", "Вопрос"), self.clock.at)
         await engine.round()
-        await self.ledger._write(
-            lambda connection: connection.execute("UPDATE promises SET due_at = ?", (to_micros(NIGHT),))
-        )
+        late = "UPDATE promises SET due_at = ?", (to_micros(NIGHT),)
+        await self.ledger._write(lambda connection: connection.execute(*late))
         self.clock.at = MORNING
         return engine
 
