@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from responder.carry_digest import DigestCarrier
 from responder.carry_filed import Shelver, note_folders
 from responder.core.model import (
     Alert,
@@ -102,6 +103,7 @@ class Carrier:
         self._alive = alive
         self._shelver = Shelver(mailbox, ledger, clock)
         self._noted: set[tuple[str, datetime]] = set()
+        self._digests = DigestCarrier(mailbox=mailbox, outbox=outbox, ledger=ledger, clock=clock)
         self._doubtful = False
         self._stumbled = 0
         self.next_at: datetime | None = None
@@ -115,6 +117,7 @@ class Carrier:
         for Sent is laid again: two would be ugly, none is a gap in the owner's records.
         """
         unfinished = await self._ledger.unfinished(self._mailbox.name)
+        await self._digests.settle(unfinished)
         unsure = [
             stored
             for stored in unfinished
@@ -204,6 +207,8 @@ class Carrier:
                 await self._guarded(stored, self._copy(stored, effect))
         await self._file([stored for stored in effects if isinstance(stored.effect, FileMessage)])
         await self._shelver.carry_out(effects)
+        if again_at := await self._digests.carry(effects):
+            self._again_at(again_at)
         for stored in effects:
             if isinstance(stored.effect, Alert):
                 self._alive()

@@ -211,6 +211,17 @@ def man_page() -> None:
     click.echo(room.man_page(main, __version__), nl=False)
 
 
+@main.command(short_help="Tell whom to call today.", epilog="Example: sudo responder today")
+@_JSON
+@_CONFIG
+@_STATE
+def today(config_path: Path | None, state_path: Path | None, *, as_json: bool) -> None:
+    """Show the digest as it stands now: what is late, whom to call in which window, what was held."""
+    from responder.commands import today as room  # noqa: PLC0415
+
+    sys.exit(room.today(config_path, state_path, as_json=as_json))
+
+
 def _fail(error: ResponderError) -> NoReturn:
     code = {
         ConfigurationError: EX_CONFIG,

@@ -27,6 +27,7 @@ from responder.assessing import Rules
 from responder.engine import Engine
 from responder.entries import looked_at_key
 from responder.errors import ClockError, ConfigurationError, PermanentError, ResponderError, TemporaryError
+from responder.morning import MorningDuty
 from responder.pace import PATIENCE, WAKE_SECONDS, Pace, Patience
 from responder.premises import build_mailbox, build_outbox, install_secret
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from responder.config import Loaded, MailboxSettings, Stamp
-    from responder.ports import Clock, Mailbox, Outbox
+    from responder.ports import Clock, Duty, Mailbox, Outbox
 
 #: A mailbox that has not moved for this part of the watchdog's time is stuck. Of the unit's fifteen minutes that is
 #: more than the ten that RFC 5321 section 4.5.3.2.6 gives a server after the dot.
@@ -250,6 +251,7 @@ class Daemon:
             lock=self._lock,
             alert=self._alert,
             alive=lambda: self._alive(settings.name),
+            duties=self._duties_of(settings),
         )
         return Line(
             name=settings.name,
@@ -264,6 +266,12 @@ class Daemon:
             engine=engine,
             moved=time.monotonic(),
         )
+
+    def _duties_of(self, settings: MailboxSettings) -> list[Duty]:
+        """Return what a mailbox sees to at set times; what concerns the owner as a whole is the first one's."""
+        if settings.name != self._loaded.settings.mailboxes[0].name:
+            return []
+        return [MorningDuty(ledger=self._ledger, rules=self._rules, clock=self._clock, secret=self._secret)]
 
     def _start_lines(self) -> None:
         for settings in self._loaded.settings.mailboxes:

@@ -69,9 +69,10 @@ class Engine:
         lock: shared by all engines of a process: two mailboxes never decide about one client at once.
         alert: tells the owner; raises TemporaryError when it could not.
         alive: called between steps that may each last minutes.
+        duties: what is seen to at set times, after each round's mail.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a line is made of, by keyword
         self,
         *,
         mailbox: Mailbox,
@@ -83,6 +84,7 @@ class Engine:
         lock: asyncio.Lock,
         alert: Callable[[str], Awaitable[None]],
         alive: Callable[[], None] = lambda: None,
+        duties: Sequence[Duty] = (),
     ) -> None:
         self.mailbox = mailbox
         self._in_force = rules
@@ -109,7 +111,7 @@ class Engine:
             alive=alive,
         )
         #: What is seen to at set times, in this order; who only imagines the mailbox has none.
-        self.duties: tuple[Duty, ...] = (Follower(mailbox, ledger, self.rules, self._known_state),)
+        self.duties: tuple[Duty, ...] = (Follower(mailbox, ledger, self.rules, self._known_state), *duties)
         self._state: MailboxState | None = None
         self._waiting: dict[str, LedgerEntry] = {}
         #: How often the server's structure of a message could not be understood since the start.

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         Message,
         MoveFiled,
         RemoveDraft,
-        SendReply,
     )
+    from responder.core.morning_rows import Morning
 
 
 # ---------------------------------------------------------------------------------------- mailbox
@@ -256,11 +256,35 @@ class Sent:
     detail: str
 
 
+class Letter(Protocol):
+    """What an outbox needs of a message: ``SendReply``, or a digest that goes to an address."""
+
+    @property
+    def sender(self) -> str:
+        """The envelope's sender."""
+        ...
+
+    @property
+    def recipient(self) -> str:
+        """The one address it goes to."""
+        ...
+
+    @property
+    def message(self) -> bytes:
+        """The whole RFC 5322 text, CRLF."""
+        ...
+
+    @property
+    def not_after(self) -> datetime:
+        """After this instant it must not leave any more."""
+        ...
+
+
 class Outbox(Protocol):
     """One SMTP submission account. Connections are reused and closed when idle."""
 
-    async def send(self, replies: Sequence[SendReply]) -> Sequence[Sent]:
-        """Send each reply once; the n-th answer belongs to the n-th reply.
+    async def send(self, replies: Sequence[Letter]) -> Sequence[Sent]:
+        """Send each letter once; the n-th answer belongs to the n-th letter.
 
         Nothing left the house: RETRY. A server's code is definite: DONE or REFUSED (4xx: RETRY). Silence after
         the body left: IN_DOUBT. ``not_after`` passed before the body could leave:
@@ -568,6 +592,10 @@ class Ledger(Protocol):
 
     async def summary(self, now_at: datetime) -> Summary:
         """Return the counts for ``status``."""
+        ...
+
+    async def morning(self, since_at: datetime, now_at: datetime) -> Morning:
+        """Return what concerns the owner now, and what happened since then: the matter of the digest."""
         ...
 
     async def note(self, key: str, value: str) -> None:

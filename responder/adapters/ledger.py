@@ -15,7 +15,14 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from responder.adapters import ledger_file, ledger_follow, ledger_history, ledger_intake, ledger_views
+from responder.adapters import (
+    ledger_file,
+    ledger_follow,
+    ledger_history,
+    ledger_intake,
+    ledger_morning,
+    ledger_views,
+)
 from responder.adapters.ledger_schema import COUNTS
 from responder.adapters.storable import to_json, to_micros
 from responder.errors import PermanentError
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 
     from responder.core.follow import Steps
     from responder.core.model import Effect, History, MessageKey, Receipt
+    from responder.core.morning_rows import Morning
     from responder.ports import (
         Agenda,
         DecidedRow,
@@ -327,6 +335,10 @@ class SqliteLedger:
         late ones.
         """
         return await self._read(lambda connection: ledger_views.summary(connection, now_at))
+
+    async def morning(self, since_at: datetime, now_at: datetime) -> Morning:
+        """Return what concerns the owner now, and what happened since then: the matter of the digest."""
+        return await self._read(lambda connection: ledger_morning.morning(connection, since_at, now_at))
 
     async def note(self, key: str, value: str) -> None:
         """Remember one word about the daemon itself (last poll, its state) for ``status``."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from responder.core.model import SendReply
+    from responder.ports import Letter
 
 IDLE_SECONDS = 30.0  # providers drop an idle submission after one to five minutes: be gone before
 QUIT_SECONDS = 2.0  # all is settled before QUIT; its answer is worth no longer wait
@@ -220,8 +220,8 @@ class SmtpOutbox:
             raise ConfigurationError(f"SMTP {self._where}: {ca_file} holds no certificates: {error}") from error
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
-    async def send(self, replies: Sequence[SendReply]) -> Sequence[Sent]:
-        """Send each reply once; see the port. What no connection could be had for is RETRY."""
+    async def send(self, replies: Sequence[Letter]) -> Sequence[Sent]:
+        """Send each letter once; see the port. What no connection could be had for is RETRY."""
         sent: dict[int, Sent] = {}
         waiting: deque[_Parcel] = deque()
         for place, reply in enumerate(replies):

@@ -99,6 +99,17 @@ def client_picture(policy: Policy, client: Client, monday_on: date) -> Text:
     return picture
 
 
+def day_picture(policy: Policy, on: date, clients: Sequence[Client]) -> Text:
+    """Draw, in the owner's clock, the windows of one day against each client's daytime, one line a client."""
+    picture = Text()
+    picture.append_text(_scale())
+    for client in clients:
+        label = client.name if len(client.name) < _LABEL else f"{client.name[: _LABEL - 2]}…"
+        calendar = hours.calendar(policy, client.key)
+        picture.append_text(_row(label, on, policy.owner.zone, partial(_overlap_mark, calendar)))
+    return picture
+
+
 def _overlap_mark(calendar: Calendar, at: datetime) -> tuple[str, str]:
     inside = calendar.in_daytime(at)
     window = any(w.opens_at <= at < w.closes_at for w in calendar.windows(at - timedelta(days=1), days=2))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from responder.adapters.imap_past import Past, PastMailbox
     from responder.core.model import Body, Flag, Message, MoveFiled, Policy, RemoveDraft
-    from responder.ports import Decision, LedgerEntry, MailboxState, Place, SentHeader, StoredEffect
+    from responder.ports import Decision, LedgerEntry, Letter, MailboxState, Place, SentHeader, StoredEffect
 
 #: So many messages are read at once, in the order of their arrival; as many are held twice.
 CHUNK = 250
@@ -262,7 +262,7 @@ class PastInbox:
 class _Accepting:
     """An imagined submission server that takes everything. Implements ``ports.Outbox``."""
 
-    async def send(self, replies: Sequence[SendReply]) -> Sequence[Sent]:
+    async def send(self, replies: Sequence[Letter]) -> Sequence[Sent]:
         """See the port."""
         return [Sent(outcome=Outcome.DONE, detail="imagined")] * len(replies)
 

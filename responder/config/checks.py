@@ -51,6 +51,7 @@ def check(book: Book, tables: File, clients: Mapping[str, ClientTable], policy: 
     _replies(book, tables)
     _languages(book, tables, clients)
     _filing(book, tables, clients)
+    _digest(book, tables, clients)
     if tables.ledger.keep < _LEAST_KEEP:
         book.complain(("ledger", "keep"), "must be at least 30 days: that long a bounced address gets no reply")
     _templates(book, clients, policy)
@@ -253,6 +254,19 @@ def _addresses(book: Book, tables: File, clients: Mapping[str, ClientTable]) -> 
                     f"{shown(text)} stands at the client {other} already ({book.line(place)}): one client only",
                 )
             taken.setdefault(normal, (key, path))
+
+
+def _digest(book: Book, tables: File, clients: Mapping[str, ClientTable]) -> None:
+    """The digest names every client: it must never reach one of them."""
+    to = account(normal_address(tables.digest.to))
+    for key, client in clients.items():
+        for text in client.addresses:
+            domain = normal_domain(text[1:]) if text.startswith("@") else ""
+            if to and (to.rpartition("@")[2] == domain if domain else account(normal_address(text)) == to):
+                place = book.line(book.member(("clients", key, "addresses"), text))
+                book.complain(
+                    ("digest", "to"), f"{shown(tables.digest.to)} is an address of the client {key} ({place})"
+                )
 
 
 def _own(tables: File) -> Iterator[tuple[str, Path]]:

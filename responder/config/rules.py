@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from responder.config.schedules import schedule
 from responder.config.settings import MailboxSettings, OAuthSettings, SecretRef, Server, Settings
 from responder.config.tables import InlineSecret
-from responder.config.values import OWN
+from responder.config.values import INBOX, OWN
 from responder.core.address import normal_address, normal_domain
 from responder.core.model import (
     Agreement,
     Channel,
     Client,
+    DigestRules,
     FilingRules,
     Limits,
     MailboxRules,
@@ -115,6 +116,7 @@ def policy(tables: File, clients: Mapping[str, ClientTable], report: Report) -> 
             copy=replies.copy_,
         ),
         filing=FilingRules(**tables.filing.model_dump()),
+        digest=DigestRules(at=tables.digest.at, to="" if tables.digest.to == INBOX else tables.digest.to),
         templates={language: table.model_dump(exclude_none=True) for language, table in tables.templates.items()},
     )
 

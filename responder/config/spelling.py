@@ -32,6 +32,7 @@ _DAY = "|".join(DAYS)
 DAYS_PATTERN = rf"({_DAY})(-({_DAY}))?"
 DATES_PATTERN = r"\d{4}-\d\d-\d\d(\.\.\d{4}-\d\d-\d\d)?"
 STRETCH_PATTERN = r"\d{1,2}:\d\d\s*[-–]\s*\d{1,2}:\d\d"
+MOMENT_PATTERN = r"\d{1,2}:\d\d|off"
 TERM_PATTERN = r"next window|\d{1,4} (working hours?|working days?|hours?)"
 
 _UNITS: dict[str, timedelta] = {
@@ -114,6 +115,18 @@ def _minutes(clock: str) -> int:
     if minutes > 59 or hours * 60 + minutes > MIDNIGHT:  # noqa: PLR2004 - minutes of an hour
         raise ValueError(f"{shown(clock)} is not a time of day: 00:00 to 24:00")
     return hours * 60 + minutes
+
+
+def read_moment(text: str) -> int | None:
+    """Read "08:30" as minutes after midnight; "off" is None."""
+    if text == "off":
+        return None
+    if not re.fullmatch(MOMENT_PATTERN, text, re.ASCII):
+        raise ValueError(f'{shown(text)} is not a time of day: write it like "08:30", or "off"')
+    minutes = _minutes(text)
+    if minutes == MIDNIGHT:
+        raise ValueError(f'{shown(text)}: that is the next day; write "00:00" or a time before midnight')
+    return minutes
 
 
 def say_stretch(stretch: Stretch) -> str:

@@ -25,10 +25,12 @@ from responder.config.values import (
     Holidays,
     Host,
     Hours,
+    InboxOrAddress,
     Key,
     Language,
     Line,
     LineOrNothing,
+    Moment,
     ResponseTerm,
     Weekdays,
     Words,
@@ -315,6 +317,13 @@ class FilingTable(Table):
     during_hours: bool = Field(default=False, description="file mail that arrives while you are open, too")
 
 
+class DigestTable(Table):
+    """Your morning overview: whom to call today, what is late, what was held."""
+
+    at: Moment = _default("08:30", 'when it comes on working days, by your clock; "off": never')
+    to: InboxOrAddress = Field(default="inbox", description='"inbox", or an address that it is sent to')
+
+
 class AlertsTable(Table):
     """Who is called when something needs you."""
 
@@ -355,5 +364,6 @@ class File(Table):
     replies: RepliesTable = _table("the automatic answers")
     templates: dict[Language, TemplateTable] = Field(default={}, description="your own words: [templates.ru]")
     filing: FilingTable = _table("where filed mail goes")
+    digest: DigestTable = _table("your morning overview")
     alerts: AlertsTable = _table("who is called when something needs you")
     ledger: LedgerTable = _table("the memory")

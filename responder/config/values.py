@@ -24,6 +24,9 @@ T = TypeVar("T")
 #: Stands for the owner's language where words are given as a plain text.
 OWN = "*"
 
+#: Where the digest goes if not to an address.
+INBOX = "inbox"
+
 #: What somebody writes whose mail Microsoft holds: its product's or its hosts' names.
 _MICROSOFT = re.compile(
     r"^(?:(?:microsoft|office|ms|m)[ -]?365|microsoft|exchange ?online|outlook|hotmail)$"
@@ -78,6 +81,15 @@ def _address(text: str) -> str:
     text = _line(text)
     if not normal_address(text):
         raise ValueError(f'{spelling.shown(text)} is no address: write it like "ivan@vostok.example"')
+    return text
+
+
+def _inbox_or_address(text: str) -> str:
+    text = _line(text)
+    if text.lower() == INBOX:
+        return INBOX
+    if not normal_address(text):
+        raise ValueError(f'{spelling.shown(text)} is neither "inbox" nor an address like "anna@example.com"')
     return text
 
 
@@ -166,6 +178,7 @@ AuthservId = Annotated[str, AfterValidator(_authserv_id)]
 Argument = Annotated[str, AfterValidator(_argument)]
 Text = Annotated[str, AfterValidator(_words)]
 Address = Annotated[str, AfterValidator(_address)]
+InboxOrAddress = Annotated[str, AfterValidator(_inbox_or_address)]
 AddressOrDomain = Annotated[str, AfterValidator(_address_or_domain)]
 Host = Annotated[str, AfterValidator(_host)]
 Key = Annotated[str, AfterValidator(_key)]
@@ -179,6 +192,9 @@ Duration = Annotated[
 ]
 ResponseTerm = Annotated[
     Term, *_spelled(spelling.read_term, {"pattern": f"^({spelling.TERM_PATTERN})$", "examples": ["1 working day"]})
+]
+Moment = Annotated[
+    int | None, *_spelled(spelling.read_moment, {"pattern": f"^({spelling.MOMENT_PATTERN})$", "examples": ["08:30"]})
 ]
 StretchText = Annotated[
     Stretch,

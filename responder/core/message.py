@@ -101,6 +101,63 @@ def write_message(  # noqa: PLR0913 - a message has so many parts
     return "\r\n".join(lines).encode("ascii") + octets
 
 
+def write_digest(
+    *,
+    name: str,
+    address: str,
+    recipient: str,
+    subject: str,
+    text: str,
+    html: str,
+    language: str,
+    message_id: str,
+    now_at: datetime,
+) -> bytes:
+    """Return the owner's digest, from the owner to the owner: multipart/alternative, the HTML last (RFC 2046 5.1.4).
+
+    Args:
+        name: the owner's name, for From and To.
+        address: the owner's address, for From.
+        recipient: for To.
+        subject: any text.
+        text: the plain text.
+        html: the same as a page.
+        language: for Content-Language.
+        message_id: with its angle brackets.
+        now_at: the Date.
+
+    Raises PermanentError when an address or the id cannot stand in a header field.
+
+    Source: RFC 3834 section 5, "auto-generated".
+    """
+    if not _MESSAGE_ID.fullmatch(message_id):
+        raise PermanentError(f"{message_id!r} is no Message-ID; the digest was not written")
+    # Base64 can hold no "_": nothing that stands in a part is taken for its end.
+    boundary = f"=_{message_id[1:].partition('@')[0]}"
+    lines = [
+        f"From: {_mailbox(name, address)}",
+        f"To: {_mailbox(name, recipient, len('To: '))}",
+        f"Subject: {_unstructured(clean(subject), len('Subject: '))}",
+        f"Date: {_date(now_at)}",
+        f"Message-ID: {message_id}",
+        "Auto-Submitted: auto-generated",
+        "X-Auto-Response-Suppress: All",
+        "Precedence: bulk",
+        "MIME-Version: 1.0",
+        f"Content-Language: {language}",
+        "Content-Type: multipart/alternative;",
+        f' boundary="{boundary}"',
+        "",
+        "",
+    ]
+    octets = "\r\n".join(lines).encode("ascii")
+    for kind, body in (("plain", text), ("html", html)):
+        coded = b64encode("\r\n".join(body.splitlines()).encode("utf-8", "replace") + b"\r\n")
+        head = f"--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        octets += head.encode("ascii") + _in_lines(coded)
+    return octets + f"--{boundary}--\r\n".encode("ascii")
+
+
 # ------------------------------------------------------------------------------------------ fields
 
 
@@ -116,8 +173,11 @@ def _address(address: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _mailbox(name: str, address: str) -> str:
-    """Return From's value: the name, quoted or encoded where it has to be, and the address."""
+def _mailbox(name: str, address: str, used: int = len("From: ")) -> str:
+    """Return From's value: the name, quoted or encoded where it has to be, and the address.
+
+    ``used`` characters of its first line are taken.
+    """
     name = clean(name, 200)
     address = _address(address)
     if not name:
@@ -126,10 +186,10 @@ def _mailbox(name: str, address: str) -> str:
     if not _PLAIN_NAME.fullmatch(name):
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
         words = f'"{escaped}"'
-    if not name.isascii() or "=?" in name or len(words) > _WIDTH - len("From: "):
-        words = _encoded_words(name, len("From: "))
+    if not name.isascii() or "=?" in name or len(words) > _WIDTH - used:
+        words = _encoded_words(name, used)
     last = len(words) - (words.rfind("\n") + 1)
-    gap = " " if last + len(address) + 3 <= _WIDTH - len("From: ") else "\r\n "
+    gap = " " if last + len(address) + 3 <= _WIDTH - used else "\r\n "
     return f"{words}{gap}<{address}>"
 
 
@@ -213,5 +273,8 @@ def _encoded(body: str) -> tuple[str, bytes]:
     # than a sixth is not. A dash or a quotation mark has three octets, two more than characters.
     if 9 * (len(octets) - len(text)) < len(octets):
         return "quoted-printable", b2a_qp(octets)
-    coded = b64encode(octets)
-    return "base64", b"".join(coded[at : at + _WIDTH] + b"\r\n" for at in range(0, len(coded), _WIDTH))
+    return "base64", _in_lines(b64encode(octets))
+
+
+def _in_lines(coded: bytes) -> bytes:
+    return b"".join(coded[at : at + _WIDTH] + b"\r\n" for at in range(0, len(coded), _WIDTH))

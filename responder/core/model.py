@@ -15,6 +15,7 @@ agreement      the document that holds the rules for one client
 reply          the automatic answer: *full* (the rules restated) or *short* (this message's due time)
 promise        "answered by <instant>"
 ledger         the database of messages seen, decisions, replies, promises
+digest         the owner's morning overview
 =============  ===================================================================================
 
 Units and zones: a name ending in ``_at`` is an aware instant in UTC, ``_on`` is a local date; lengths are
@@ -253,6 +254,14 @@ class FilingRules:
     during_hours: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestRules:
+    """The table ``[digest]``: ``at`` in minutes after midnight by the owner's clock, None: none; ``to`` "": INBOX."""
+
+    at: int | None = 510
+    to: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Policy:
     """All rules: one object feeds decision, reply, folders and documents, so they cannot disagree.
@@ -272,6 +281,7 @@ class Policy:
     clients: tuple[Client, ...]
     replies: ReplyRules
     filing: FilingRules
+    digest: DigestRules = field(default_factory=DigestRules)
     templates: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, "Mapping[str, str]"])
 
     def client(self, key: str) -> Client:

@@ -15,6 +15,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from babel import Locale
 from babel.dates import format_date, get_timezone_location
 
 if TYPE_CHECKING:
@@ -52,10 +53,23 @@ class Lexicon:
     phrases: Mapping[str, str]
     documents: Mapping[str, tuple[str, str]]
     cities: Mapping[str, str]
+    digest: Mapping[str, str]
+    counts: Mapping[str, Mapping[str, str]]
+    reasons: Mapping[str, str]
 
     def say(self, phrase: str, **values: str) -> str:
         """Fill in one phrase."""
         return self.phrases[phrase].format_map(values)
+
+    def tell(self, phrase: str, **values: str) -> str:
+        """Fill in one phrase of the digest."""
+        return self.digest[phrase].format_map(values)
+
+    def count(self, what: str, number: int) -> str:
+        """Say so many of something, in the plural form that the language asks for."""
+        forms = self.counts[what]
+        form = Locale.parse(self.language).plural_form(number)
+        return forms.get(form, forms["other"]).format(n=number)
 
 
 class Reader(NamedTuple):
@@ -93,6 +107,9 @@ def lexicon(language: str) -> Lexicon:
         phrases=table["phrases"],
         documents={name: tuple(forms) for name, forms in table["documents"].items()},
         cities=table["cities"],
+        digest={key: value for key, value in table["digest"].items() if isinstance(value, str)},
+        counts=table["digest"]["counts"],
+        reasons=table["digest"]["reasons"],
     )
 
 
@@ -156,11 +173,11 @@ def say_call(reader: Reader, starts_at: datetime, ends_at: datetime) -> str:
     words = lexicon(reader.language)
     starts = starts_at.astimezone(reader.zone)
     values = _dated(reader, starts)
-    values["time"] = _clock_span(starts, ends_at.astimezone(reader.zone))
+    values["time"] = clock_span(starts, ends_at.astimezone(reader.zone))
     values["what"] = words.phrases["call_hour" if ends_at - starts_at == _HOUR else "call_time"]
     if _same_clock(reader, starts_at):
         return words.say("call", **values)
-    theirs = _clock_span(starts_at.astimezone(reader.owner_zone), ends_at.astimezone(reader.owner_zone))
+    theirs = clock_span(starts_at.astimezone(reader.owner_zone), ends_at.astimezone(reader.owner_zone))
     return words.say("call_other", **values, there=_there(reader, starts, theirs))
 
 
@@ -206,7 +223,7 @@ def _city(language: str, zone_key: str) -> str:
     return words.say("city_unknown", city=get_timezone_location(zone_key, locale=language, return_city=True))
 
 
-def _clock_span(starts: datetime, ends: datetime) -> str:
+def clock_span(starts: datetime, ends: datetime) -> str:
     """Say local times as "10:00–11:00"; midnight as an end is 24:00."""
     midnight = not (ends.hour or ends.minute) and ends.date() == starts.date() + timedelta(days=1)
     return f"{starts:%H:%M}–{'24:00' if midnight else f'{ends:%H:%M}'}"

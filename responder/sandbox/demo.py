@@ -24,6 +24,7 @@ from responder.core.model import Reason
 from responder.errors import ConfigurationError
 from responder.sandbox import picture
 from responder.sandbox.letters import OWNER
+from responder.sandbox.overview import find_overview, overview_panel
 from responder.sandbox.practice import PASSWORD_FILE, configuration
 from responder.sandbox.servers import SandboxImap, SandboxSmtp
 from responder.sandbox.stage import Stage
@@ -92,6 +93,9 @@ async def run_demo(folder: Path | None, *, console: Console, start_daemon: Start
     console.print()
     console.print(picture.reply_panels(show.replies, story), width=min(console.width, picture.PAGE_WIDTH))
     console.print(picture.silent_table(show.rows, story))
+    if overview := find_overview(show.tree):
+        console.print()
+        console.print(overview_panel(overview), width=min(console.width, picture.PAGE_WIDTH))
     return _verdict(show, story, folder, console)
 
 
@@ -143,6 +147,8 @@ def _keep(show: Show, story: Story, folder: Path) -> None:
     tree = picture.folder_tree(show.tree, story)
     (folder / "folders.txt").write_text(picture.on_paper(tree), encoding="utf-8")
     (folder / "silent.txt").write_text(picture.on_paper(picture.silent_table(show.rows, story)), encoding="utf-8")
+    if overview := find_overview(show.tree):
+        (folder / "digest.html").write_text(overview.html, encoding="utf-8")
     (folder / "explain.txt").write_text(picture.on_paper(picture.explained(show.rows, story)), encoding="utf-8")
 
 
@@ -180,7 +186,7 @@ def faults(show: Show, story: Story) -> list[str]:
 def _verdict(show: Show, story: Story, folder: Path, console: Console) -> int:
     wrong = faults(show, story)
     console.print()
-    decided, left = len(show.rows), len(story.before)
+    decided, left = len(story.messages), len(story.before)
     if wrong:
         console.print(Text("The daemon did not do what the story says:", style="bold red"))
         for line in wrong:
@@ -200,6 +206,7 @@ def _verdict(show: Show, story: Story, folder: Path, console: Console) -> int:
         ("mail/", "the folders with every message"),
         ("folders.txt", "the folders as a picture"),
         ("silent.txt", "why the others got no reply"),
+        ("digest.html", "the owner's morning overview"),
         ("explain.txt", "each message: the rules asked, and how its due time came about"),
         ("state/", "the ledger and the daemon's log"),
     ):

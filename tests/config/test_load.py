@@ -236,3 +236,18 @@ def test_a_single_date_may_stand_inside_a_range() -> None:
 
 def _no_fault(path: tuple[str | int, ...], text: str) -> None:
     raise AssertionError(f"{path}: {text}")
+
+
+@pytest.mark.parametrize(
+    ("table", "at", "to"),
+    [
+        ("", 8 * 60 + 30, ""),
+        ('[digest]\nat = "7:05"', 7 * 60 + 5, ""),
+        ('[digest]\nat = "00:00"\nto = "INBOX"', 0, ""),
+        ('[digest]\nat = "off"\nto = "anna@elsewhere.example"', None, "anna@elsewhere.example"),
+    ],
+)
+def test_the_digest_comes_at_a_time_of_day_or_not_at_all(desk: Desk, table: str, at: int | None, to: str) -> None:
+    """A clock time becomes minutes after midnight, "off" none; INBOX or an address is where it goes."""
+    digest = desk.changed(("[filing]\n", f"[filing]\n{table}\n")).load().policy.digest
+    assert (digest.at, digest.to) == (at, to)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
+from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responder.core.model import Agreement
+from responder.core.model import Agreement, Reason
 from responder.core.words import (
     Reader,
     clean,
@@ -54,6 +55,15 @@ def test_every_language_has_the_same_phrases(language: str) -> None:
     words, english = lexicon(language), lexicon("en")
     assert words.phrases.keys() == english.phrases.keys()
     assert words.templates.keys() == english.templates.keys()
+    assert words.digest.keys() == english.digest.keys()
+    for key, phrase in words.digest.items():
+        fields = {field for _, field, _, _ in Formatter().parse(phrase) if field}
+        theirs = {field for _, field, _, _ in Formatter().parse(english.digest[key]) if field}
+        assert fields - {"of", "weekday"} == theirs - {"of", "weekday"}, key
+    assert words.counts.keys() == english.counts.keys()
+    tags = Locale.parse(language).plural_form.tags | {"other"}
+    assert all(forms.keys() == tags for forms in words.counts.values())
+    assert words.reasons.keys() == set(Reason)
     assert {form: len(names) for form, names in words.weekdays.items()} == dict.fromkeys(english.weekdays, 7)
     known = {field for phrase in english.phrases.values() for _, field, _, _ in Formatter().parse(phrase) if field}
     said = {field for phrase in words.phrases.values() for _, field, _, _ in Formatter().parse(phrase) if field}

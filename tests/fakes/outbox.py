@@ -12,7 +12,7 @@ from responder.ports import Sent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from responder.core.model import SendReply
+    from responder.ports import Letter
 
 
 class FakeOutbox:
@@ -26,12 +26,12 @@ class FakeOutbox:
     """
 
     def __init__(self) -> None:
-        self.sent: list[SendReply] = []
+        self.sent: list[Letter] = []
         self.outcomes: dict[str, list[Outcome]] = {}
         self.login_refused = False
         self.unreachable = False
 
-    async def send(self, replies: Sequence[SendReply]) -> Sequence[Sent]:
+    async def send(self, replies: Sequence[Letter]) -> Sequence[Sent]:
         """Take each reply once."""
         return [self._checked(reply) for reply in replies]
 
@@ -49,7 +49,7 @@ class FakeOutbox:
         if self.login_refused:
             raise ConfigurationError("SMTP fake.example: the server refused the login; nothing was sent")
 
-    def _checked(self, reply: SendReply) -> Sent:
+    def _checked(self, reply: Letter) -> Sent:
         try:
             smtp_address(reply.recipient)
             if reply.sender:

@@ -24,7 +24,7 @@ from tests.test_engine import EVENING, World
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from responder.core.model import SendReply
+    from responder.ports import Letter
 
 #: What must never be seen in a log: each stands in a place that only its field can have told.
 MARKS = ("subjectmark", "bodymark", "namemark", "localmark", "idmark", "filemark", "listmark", "errormark", "passmark")
@@ -55,7 +55,7 @@ ODD = (
 class LoudOutbox(FakeOutbox):
     """A server that repeats the address and more in its answers, half refusing, half in doubt."""
 
-    async def send(self, replies: Sequence[SendReply]) -> Sequence[Sent]:
+    async def send(self, replies: Sequence[Letter]) -> Sequence[Sent]:
         """Answer each with words that hold what they should not."""
         outcomes = (Outcome.REFUSED, Outcome.IN_DOUBT, Outcome.RETRY, Outcome.DONE)
         return [
