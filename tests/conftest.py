@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import pictures
 from tests.contract.worlds import FakeWorld, ServerWorld
 from tests.servers import courier as courier_room
 from tests.servers import cyrus as cyrus_room
@@ -125,6 +126,15 @@ def exim() -> Iterator[Exim]:
     """An Exim that refuses at RCPT or after the text when it is told to."""
     with running(exim_room.missing(), Exim) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[pictures.Browser]:
+    """A headless Chromium, for pages as a person sees them; without one a failure in CI, left out elsewhere."""
+    if reason := pictures.missing():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs a browser: {reason}")
+    with pictures.Browser() as browser:
+        yield browser
 
 
 @pytest.fixture(params=_params(("dovecot_rich", "dovecot_poor")))
