@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         RemoveDraft,
         SendReply,
     )
+    from responder.core.report_rows import Chronicle
 
 
 # ---------------------------------------------------------------------------------------- mailbox
@@ -568,6 +569,14 @@ class Ledger(Protocol):
 
     async def summary(self, now_at: datetime) -> Summary:
         """Return the counts for ``status``."""
+        ...
+
+    async def chronicle(self, since_at: datetime, until_at: datetime, client: str = "") -> Chronicle:
+        """Return what clients wrote and what became of it, and what the owner wrote, for ``report``.
+
+        By arrival, from ``since_at`` to before ``until_at``; ``client`` "" asks for all. Only what a client wrote, as
+        far as that is known: neither machines' mail nor forgers'. The owner's messages are those to anybody.
+        """
         ...
 
     async def note(self, key: str, value: str) -> None:

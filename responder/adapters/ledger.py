@@ -15,7 +15,14 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from responder.adapters import ledger_file, ledger_follow, ledger_history, ledger_intake, ledger_views
+from responder.adapters import (
+    ledger_file,
+    ledger_follow,
+    ledger_history,
+    ledger_intake,
+    ledger_report,
+    ledger_views,
+)
 from responder.adapters.ledger_schema import COUNTS
 from responder.adapters.storable import to_json, to_micros
 from responder.errors import PermanentError
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 
     from responder.core.follow import Steps
     from responder.core.model import Effect, History, MessageKey, Receipt
+    from responder.core.report_rows import Chronicle
     from responder.ports import (
         Agenda,
         DecidedRow,
@@ -327,6 +335,10 @@ class SqliteLedger:
         late ones.
         """
         return await self._read(lambda connection: ledger_views.summary(connection, now_at))
+
+    async def chronicle(self, since_at: datetime, until_at: datetime, client: str = "") -> Chronicle:
+        """Return what clients wrote and what the owner wrote, from ``since_at`` to before ``until_at``."""
+        return await self._read(lambda connection: ledger_report.chronicle(connection, since_at, until_at, client))
 
     async def note(self, key: str, value: str) -> None:
         """Remember one word about the daemon itself (last poll, its state) for ``status``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -60,6 +60,19 @@ def parse_since(words: str, zone: ZoneInfo, now_at: datetime) -> datetime:
     if since_at > now_at:
         raise click.UsageError(f'"{words}" is still to come ({say_when(since_at, zone)}); name a time that has been')
     return since_at
+
+
+def parse_until(words: str, zone: ZoneInfo, now_at: datetime) -> datetime:
+    """Return the past instant at which a span ends, in UTC; a day that is named belongs to the span, up to now.
+
+    Raises click.UsageError as ``parse_since`` does.
+    """
+    until_at = parse_since(words, zone, now_at)
+    local = until_at.astimezone(zone)
+    if ":" in words or (local.hour, local.minute, local.second) != (0, 0, 0):
+        return until_at
+    next_on = local.date() + timedelta(days=1)
+    return min(datetime.combine(next_on, time(), zone).astimezone(UTC), now_at)
 
 
 def _back(words: str, zone: ZoneInfo, now_at: datetime) -> datetime | None:
