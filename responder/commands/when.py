@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 #: Enough for any phrase that means an instant; longer input only costs time.
 _LONGEST = 100
+#: A length without a number is one of them; dateparser knows it with a number only.
+_LENGTHS = frozenset(("day", "week", "month", "year", "день", "сутки", "неделя", "неделю", "месяц", "год"))
+#: These name a day, and are not a length of time before now.
+_DAYS = frozenset(("today", "yesterday", "сегодня", "вчера", "позавчера"))
 
 
 def parse_when(words: str, zone: ZoneInfo) -> datetime:
@@ -91,11 +95,15 @@ def _back(words: str, zone: ZoneInfo, now_at: datetime) -> datetime | None:
         "RETURN_AS_TIMEZONE_AWARE": False,
         "DATE_ORDER": "DMY",
     }
-    for ago in (f"{words[:_LONGEST]} ago", f"{words[:_LONGEST]} назад", words[:_LONGEST]):
+    said = " ".join(words[:_LONGEST].split())
+    length = f"1 {said}" if said.lower() in _LENGTHS else said
+    for ago in (f"{length} ago", f"{length} назад", said):
+        # A month that is named begins with its first day; a month ago is the same day.
+        settings["PREFER_DAY_OF_MONTH"] = "first" if ago == said else "current"
         parsed = dateparser.parse(ago, languages=["ru", "en"], settings=settings)
         if parsed is not None:
-            day_only = parsed.time() == base.time() and ago == words[:_LONGEST]
-            return _utc(parsed.replace(hour=0, minute=0, second=0, microsecond=0) if day_only else parsed, zone)
+            a_day = said.lower() in _DAYS or (ago == said and parsed.time() == base.time())
+            return _utc(parsed.replace(hour=0, minute=0, second=0, microsecond=0) if a_day else parsed, zone)
     return None
 
 

@@ -161,7 +161,7 @@ class Voice:
     def _length(self, minutes: int, *, in_days: bool) -> str:
         units: Mapping[str, str] = self.words["units"]
         if in_days and minutes >= _LONG:
-            hours = round(minutes / 60)
+            hours = (minutes + 30) // 60
             days = self.count("days", hours // 24)
             return self.say("days_hours", days=days, hours=units["hours"].format(n=hours % 24)) if hours % 24 else days
         if minutes < 60:  # noqa: PLR2004 - minutes of an hour
