@@ -17,7 +17,7 @@ from responder.config import SecretRef
 from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from responder.config import Loaded, MailboxSettings
@@ -118,7 +118,7 @@ def take_on_identity(state: Path) -> None:
 
 
 @contextmanager
-def identity_of(state: Path) -> Iterator[None]:
+def identity_of(state: Path) -> Generator[None]:
     """As root, be the owner of the state directory for a while, for a command that then writes where root may."""
     owner = None
     if os.geteuid() == 0:

@@ -23,7 +23,7 @@ from responder.commands import place
 from responder.commands.when import parse_since, parse_until, say_when
 from responder.core.report import make_report
 from responder.core.words import languages
-from responder.errors import ConfigurationError
+from responder.errors import PermanentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,16 +114,21 @@ async def _chronicle(path: Path, since_at: datetime, until_at: datetime, client:
 
 
 def _refuse(path: Path, *, force: bool) -> None:
-    if path.is_dir() or not path.absolute().parent.is_dir():
+    try:
+        usable = path.absolute().parent.is_dir() and not path.is_dir()
+        there = os.path.lexists(path)
+    except OSError as error:
+        raise click.UsageError(f"--html {path}: the page cannot be written there ({error.strerror})") from error
+    if not usable:
         raise click.UsageError(f"--html {path}: name a file in a folder that exists")
-    if not force and os.path.lexists(path):
+    if there and not force:
         raise click.UsageError(f"--html {path}: there is such a file already; --force replaces it")
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
-    """Write the page whole or not at all, readable to nobody else; raises ConfigurationError when it cannot be."""
+    """Write the page whole or not at all, readable to nobody else; raises PermanentError when it cannot be."""
     target = path.absolute()
-    half = target.with_name(f".{target.name}.{secrets.token_hex(_RANDOM)}")
+    half = target.with_name(f".responder-{secrets.token_hex(_RANDOM)}")
     try:
         descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -139,7 +144,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
                 half.unlink()
             raise
     except OSError as error:
-        raise ConfigurationError(f"{path}: the page cannot be written ({error.strerror})") from error
+        raise PermanentError(f"{path}: the page cannot be written ({error.strerror})") from error
 
 
 def _give(descriptor: int) -> None:

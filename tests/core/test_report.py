@@ -6,12 +6,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from responder.core import report as room
 from responder.core.report import Answers, Busiest, Promises, make_report
 from responder.core.report_rows import NOBODYS, Chronicle, ChronicleRow, OwnerWrote
 from tests.core import build
 from tests.core.build import at
+from tests.core.oracle import instant
+from tests.core.rules import Scene, minutes_near, scenes
 
 if TYPE_CHECKING:
     from responder.core.model import Policy
@@ -279,3 +283,19 @@ def test_instants_outside_any_hours_take_no_working_time() -> None:
     calendar = room.hours.calendar(build.policy(), "")
     sunday, monday = at("2026-11-29 10:00"), at("2026-11-30 09:00")
     assert room._Stopwatch(calendar, sunday, monday).between(sunday, monday) == timedelta()
+
+
+@given(scenes(), st.data())
+def test_working_time_is_the_overlap_with_each_stretch_of_the_hours(scene: Scene, data: st.DataObject) -> None:
+    """However the clocks change in between, the stopwatch counts what adding up the hours one by one gives."""
+    calendar = room.hours.calendar(scene.policy, scene.client)
+    minutes = sorted(data.draw(st.lists(minutes_near(scene.on), min_size=4, max_size=4)))
+    first, begins, ends, last = map(instant, minutes)
+    slow = sum(
+        (
+            max(timedelta(), min(span.ends_at, ends) - max(span.starts_at, begins))
+            for span in calendar.hours_spans(begins, ends)
+        ),
+        timedelta(),
+    )
+    assert room._Stopwatch(calendar, first, last).between(begins, ends) == slow

@@ -333,3 +333,10 @@ def test_the_page_fits_a_phone_and_a_desk(browser: Browser, tmp_path: Path, widt
     light = seen["all"].background == "rgb(255, 255, 255)"
     assert light is not dark
     assert "Письма и обещания" in seen["all"].text
+
+
+def test_each_client_gets_a_sheet_of_paper(browser: Browser) -> None:
+    """One client's page takes a sheet, or little more with another machine's letters; each of several begins one."""
+    one = browser.sheets(html("ru", client="vostok", chronicle=month("vostok")))
+    assert one in (1, 2)
+    assert 4 <= browser.sheets(html("ru", chronicle=month(*ALL))) <= 2 + 3 * 2
