@@ -23,6 +23,7 @@ from tests.core.build import at
 from tests.e2e.scene import EXAMPLE, OWNER, Scene, letter
 from tests.e2e.test_commands import responder, scene
 from tests.e2e.test_users_day import FRIDAY
+from tests.e2e.test_week import EVENING, mark, name
 
 __all__ = ["scene"]
 
@@ -41,7 +42,9 @@ async def night(scene: Scene) -> None:
     scene.arrive(
         letter("ivan@vostok.example", "Договор аренды", headers={"Message-ID": "<one@vostok.example>"}), FRIDAY
     )
-    scene.arrive(letter("maya@harborlane.example", "A question"), FRIDAY + HOUR)
+    scene.arrive(
+        letter("maya@harborlane.example", "A question", headers={"Message-ID": name("A question")}), FRIDAY + HOUR
+    )
     scene.arrive(letter("who@nowhere.example", "A stranger"), FRIDAY + HOUR)
     scene.clock.at = FRIDAY + HOUR + timedelta(minutes=4)
     await scene.run()
@@ -102,6 +105,22 @@ async def test_a_night_of_mail_is_reported_as_it_was(scene: Scene) -> None:
         "answers: median 30 min of work (2 days 15 h by the calendar)",
     ):
         assert expected in shown.stdout.replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.server
+async def test_what_only_a_flag_tells_is_said_to_be_that(scene: Scene) -> None:
+    r"""A letter that the owner marked \\Answered in its folder, after a call, is kept by weaker evidence."""
+    await night(scene)
+    mark(scene, "A question", EVENING, b"\\Answered")
+    scene.clock.at = at("2026-11-16 19:01")
+    await scene.run()
+    found = json.loads((await report(scene, *SPAN, "--client", "harbor", "--json")).stdout)
+    promises = found["clients"][0]["promises"]
+    assert {fate: number for fate, number in promises.items() if number} == {"made": 1, "told": 1, "kept_weak": 1}
+    assert found["clients"][0]["answers"]["by_weaker_evidence"] == 1
+    shown = await report(scene, *SPAN)
+    assert "weak: known by weaker evidence only" in shown.stdout
+    assert "1 promised: 1 told, 1 kept by weaker evidence" in shown.stdout
 
 
 @pytest.mark.server
