@@ -192,6 +192,49 @@ def login(name: str | None, config_path: Path | None, state_path: Path | None, *
 
 
 @main.command(
+    short_help="Tell what a span of time came to, client by client.",
+    epilog='Example: responder report --since "30 days" --client vostok --html vostok.html',
+)
+@click.option(
+    "--since", required=True, metavar="SPAN", help='"30 days", «месяц», "1 September" or 2026-09-01, by your clock.'
+)
+@click.option("--until", default="", metavar="TIME", help="Where it ends; a day belongs to it. Left out: now.")
+@click.option("--client", default="", metavar="KEY", help="This client alone: nothing of any other is shown.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write one page to print or hand over instead, readable to you only.",
+)
+@click.option("--language", default="", metavar="CODE", help="The page's language; left out: yours.")
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@_JSON
+@_CONFIG
+@_STATE
+def report(
+    since: str,
+    until: str,
+    client: str,
+    config_path: Path | None,
+    state_path: Path | None,
+    *,
+    html: Path | None,
+    language: str,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Tell who wrote when, what was promised and kept, and how fast the answers were."""
+    from responder.commands import report as room  # noqa: PLC0415
+
+    if html is None and (force or language):
+        raise click.UsageError("--force and --language go with --html")
+    wish = room.Wish(
+        since=since, until=until, client=client, html=html, language=language, force=force, as_json=as_json
+    )
+    sys.exit(room.report(config_path, state_path, wish))
+
+
+@main.command(
     short_help="Print the completion of a shell.",
     epilog="Example: responder completion bash > ~/.local/share/bash-completion/completions/responder",
 )

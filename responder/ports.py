@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         RemoveDraft,
     )
     from responder.core.morning_rows import Morning
+    from responder.core.report_rows import Chronicle
 
 
 # ---------------------------------------------------------------------------------------- mailbox
@@ -596,6 +597,13 @@ class Ledger(Protocol):
 
     async def morning(self, since_at: datetime, now_at: datetime) -> Morning:
         """Return what concerns the owner now, and what happened since then: the matter of the digest."""
+
+    async def chronicle(self, since_at: datetime, until_at: datetime, client: str = "") -> Chronicle:
+        """Return what clients wrote and what became of it, and what the owner wrote, for ``report``.
+
+        By arrival, from ``since_at`` to before ``until_at``; ``client`` "" asks for all. Only what a client wrote, as
+        far as that is known: neither machines' mail nor forgers'. The owner's messages are those to anybody.
+        """
         ...
 
     async def note(self, key: str, value: str) -> None:

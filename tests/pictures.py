@@ -11,6 +11,7 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -180,6 +181,20 @@ class Browser:
         ]
         self._tell("Target.closeTarget", targetId=target)
         return Look(**measured, asked=asked, answer=answer)
+
+    def sheets(self, html: str) -> int:
+        """Print a page as it asks to be printed, and return how many sheets that takes."""
+        page = Path(self._home.name) / f"page-{next(self._numbers)}.html"
+        page.write_text(html, encoding="utf-8")
+        target = self._tell("Target.createTarget", url="about:blank")["targetId"]
+        session = self._tell("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._events.clear()
+        self._tell("Page.enable", session)
+        self._tell("Page.navigate", session, url=page.as_uri())
+        self._await("Page.loadEventFired")
+        said = self._tell("Page.printToPDF", session, preferCSSPageSize=True, printBackground=True)
+        self._tell("Target.closeTarget", targetId=target)
+        return len(re.findall(rb"/Type */Page\b", base64.b64decode(said["data"])))
 
     def _value(self, session: str, expression: str) -> Any:
         said = self._tell("Runtime.evaluate", session, expression=expression, returnByValue=True)

@@ -21,6 +21,7 @@ from responder.adapters import (
     ledger_history,
     ledger_intake,
     ledger_morning,
+    ledger_report,
     ledger_views,
 )
 from responder.adapters.ledger_schema import COUNTS
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from responder.core.follow import Steps
     from responder.core.model import Effect, History, MessageKey, Receipt
     from responder.core.morning_rows import Morning
+    from responder.core.report_rows import Chronicle
     from responder.ports import (
         Agenda,
         DecidedRow,
@@ -339,6 +341,10 @@ class SqliteLedger:
     async def morning(self, since_at: datetime, now_at: datetime) -> Morning:
         """Return what concerns the owner now, and what happened since then: the matter of the digest."""
         return await self._read(lambda connection: ledger_morning.morning(connection, since_at, now_at))
+
+    async def chronicle(self, since_at: datetime, until_at: datetime, client: str = "") -> Chronicle:
+        """Return what clients wrote and what the owner wrote, from ``since_at`` to before ``until_at``."""
+        return await self._read(lambda connection: ledger_report.chronicle(connection, since_at, until_at, client))
 
     async def note(self, key: str, value: str) -> None:
         """Remember one word about the daemon itself (last poll, its state) for ``status``."""

@@ -7,6 +7,7 @@ A command started as root takes on the identity of the state directory's owner b
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from responder.config import SecretRef
 from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from responder.config import Loaded, MailboxSettings
@@ -113,3 +115,25 @@ def take_on_identity(state: Path) -> None:
     os.setgroups([])
     os.setgid(owner.st_gid)
     os.setuid(owner.st_uid)
+
+
+@contextmanager
+def identity_of(state: Path) -> Generator[None]:
+    """As root, be the owner of the state directory for a while, for a command that then writes where root may."""
+    owner = None
+    if os.geteuid() == 0:
+        with suppress(OSError):
+            owner = state.stat()
+    if owner is None or owner.st_uid == 0:
+        yield
+        return
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)

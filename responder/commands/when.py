@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 #: Enough for any phrase that means an instant; longer input only costs time.
 _LONGEST = 100
+#: A length without a number is one of them; dateparser knows it with a number only.
+_LENGTHS = frozenset(("day", "week", "month", "year", "день", "сутки", "неделя", "неделю", "месяц", "год"))
+#: These name a day, and are not a length of time before now.
+_DAYS = frozenset(("today", "yesterday", "сегодня", "вчера", "позавчера"))
 
 
 def parse_when(words: str, zone: ZoneInfo) -> datetime:
@@ -62,6 +66,19 @@ def parse_since(words: str, zone: ZoneInfo, now_at: datetime) -> datetime:
     return since_at
 
 
+def parse_until(words: str, zone: ZoneInfo, now_at: datetime) -> datetime:
+    """Return the past instant at which a span ends, in UTC; a day that is named belongs to the span, up to now.
+
+    Raises click.UsageError as ``parse_since`` does.
+    """
+    until_at = parse_since(words, zone, now_at)
+    local = until_at.astimezone(zone)
+    if ":" in words or (local.hour, local.minute, local.second) != (0, 0, 0):
+        return until_at
+    next_on = local.date() + timedelta(days=1)
+    return min(datetime.combine(next_on, time(), zone).astimezone(UTC), now_at)
+
+
 def _back(words: str, zone: ZoneInfo, now_at: datetime) -> datetime | None:
     try:
         exact = datetime.fromisoformat(words)
@@ -78,11 +95,15 @@ def _back(words: str, zone: ZoneInfo, now_at: datetime) -> datetime | None:
         "RETURN_AS_TIMEZONE_AWARE": False,
         "DATE_ORDER": "DMY",
     }
-    for ago in (f"{words[:_LONGEST]} ago", f"{words[:_LONGEST]} назад", words[:_LONGEST]):
+    said = " ".join(words[:_LONGEST].split())
+    length = f"1 {said}" if said.lower() in _LENGTHS else said
+    for ago in (f"{length} ago", f"{length} назад", said):
+        # A month that is named begins with its first day; a month ago is the same day.
+        settings["PREFER_DAY_OF_MONTH"] = "first" if ago == said else "current"
         parsed = dateparser.parse(ago, languages=["ru", "en"], settings=settings)
         if parsed is not None:
-            day_only = parsed.time() == base.time() and ago == words[:_LONGEST]
-            return _utc(parsed.replace(hour=0, minute=0, second=0, microsecond=0) if day_only else parsed, zone)
+            a_day = said.lower() in _DAYS or (ago == said and parsed.time() == base.time())
+            return _utc(parsed.replace(hour=0, minute=0, second=0, microsecond=0) if a_day else parsed, zone)
     return None
 
 

@@ -315,6 +315,12 @@ def _client(address: str, index: _Index) -> tuple[Client | None, bool]:
     return client, client is not None
 
 
+def whose(policy: Policy, address: str) -> str:
+    """Return the key of the client to whom mail to that normal address goes; "" for nobody's."""
+    client, _ = _client(address, _index(policy))
+    return client.key if client is not None else ""
+
+
 def _is_clients(return_path: str, address: str, client: Client | None, index: _Index) -> bool:
     path = normal_address(return_path)
     if not path:

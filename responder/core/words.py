@@ -113,6 +113,16 @@ def lexicon(language: str) -> Lexicon:
     )
 
 
+@cache
+def words_of(language: str, table: str) -> Mapping[str, Any]:
+    """Return one table of a built-in language's file, for the one room that speaks from it; KeyError for any other."""
+    if language not in languages():
+        raise KeyError(language)
+    file = resources.files("responder").joinpath("locale", f"{language}.toml")
+    found: Mapping[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))[table]
+    return found
+
+
 # ------------------------------------------------------------------------------------------ values
 
 
