@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from responder.core import facts as facts_room
-from responder.core.address import account
+from responder.core.address import account, shorten
 from responder.core.decide import NOWHERE
 from responder.core.model import Facts, Reason, ReplyKind, Step, Verdict
 from responder.ports import Decision, HistoryQuestion, LedgerEntry, MailboxState, OwnerMessage, SeenReply
@@ -192,12 +192,6 @@ def unseen(key: MessageKey, now_at: datetime) -> LedgerEntry:
         arrived_at=now_at,
         seen_at=now_at,
     )
-
-
-def shorten(address: str) -> str:
-    """Shorten an address for the log: enough for the owner to know it, too little to be worth stealing."""
-    local, _, domain = address.rpartition("@")
-    return f"{local[:1]}…@{domain}" if local else "–"
 
 
 def replies(item: Assessed) -> bool:
