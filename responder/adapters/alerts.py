@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 LIMIT_SECONDS = 20.0  # a notifier that waits for a network that is gone must not hold up the mail
 
+#: Of that limit a service has this share, so that what the others took is known before the process is killed.
+SERVICE_SHARE = 0.6
+
 #: By its path and without the working directory (-P): neither it nor this folder hides a module of the library's.
 CHILD = (sys.executable, "-P", str(Path(__file__).with_name("apprise_child.py")))
 
@@ -95,7 +98,7 @@ async def alert_services(text: str, settings: Settings, environ: Mapping[str, st
         TemporaryError: none took it, or an address cannot be had. Never holds the text or an address.
     """
     services = await asyncio.to_thread(_services, settings, environ)
-    asked = json.dumps({"services": services, "text": text})
+    asked = json.dumps({"services": services, "text": text, "seconds": LIMIT_SECONDS * SERVICE_SHARE})
     status, answer = await _run(CHILD, asked, "alerts.apprise: the sending process")
     try:
         words = [str(word) for word in json.loads(answer)]

@@ -1,8 +1,8 @@
 """Gives one text to services by the Apprise library, as a process of its own: what hangs in it can be killed.
 
 It promises ``alerts`` that nothing it writes holds a service's address, which is a secret, or the text. Reads
-``{"services": […], "text": "…"}`` on standard input; writes one line of words as JSON, one for each service in their
-order: "taken", "unknown" (no such service), "refused", "late".
+``{"services": […], "text": "…", "seconds": 12}`` on standard input; writes one line of words as JSON, one for each
+service in their order: "taken", "unknown" (no such service), "refused", "late" (not within ``seconds``).
 """
 
 from __future__ import annotations
@@ -12,16 +12,13 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 
-#: A service that has not answered by then has not taken it; the caller waits some seconds longer.
-SERVICE_SECONDS = 15.0
-
 
 def main() -> None:
     """Give the text and say what became of it; ends without waiting for what hangs."""
     asked = json.load(sys.stdin)
     pool = ThreadPoolExecutor(max_workers=max(len(asked["services"]), 1))
     given = [pool.submit(_give, service, asked["text"]) for service in asked["services"]]
-    wait(given, timeout=SERVICE_SECONDS)
+    wait(given, timeout=asked["seconds"])
     words = [one.result() if one.done() else "late" for one in given]
     sys.stdout.write(json.dumps(words) + "\n")
     sys.stdout.flush()
