@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from responder.carry_flags import carry_flags
 from responder.core.model import (
     Alert,
     CopySent,
@@ -190,7 +191,7 @@ class Carrier:
         return wanted
 
     async def carry_out(self, effects: Sequence[StoredEffect]) -> None:
-        """Carry out planned effects: replies first, then drafts and copies, then filing; alerts may hang, so last."""
+        """Carry out planned effects: replies first, then drafts, copies, filing, flags; alerts may hang, so last."""
         copies = await self._send([stored for stored in effects if isinstance(stored.effect, SendReply)])
         for stored in (*effects, *copies):
             self._alive()
@@ -202,6 +203,7 @@ class Carrier:
             elif isinstance(effect, CopySent):
                 await self._guarded(stored, self._copy(stored, effect))
         await self._file([stored for stored in effects if isinstance(stored.effect, FileMessage)])
+        await carry_flags(effects, self._mailbox, self._ledger, self._clock)
         for stored in effects:
             if isinstance(stored.effect, Alert):
                 self._alive()

@@ -212,6 +212,7 @@ def log_verdict(mailbox: str, item: Assessed) -> None:
         sender=shorten(item.facts.address),
         due_at=verdict.due.due_at.isoformat() if verdict.due is not None else None,
         window=window.opens_at.isoformat() if verdict.file and window is not None else None,
+        urgent=verdict.urgent or None,
         quirk="the structure was not understood" if item.facts.quirk else None,
         fingerprint=item.facts.fingerprint[:12],
     )
