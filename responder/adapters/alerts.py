@@ -95,37 +95,44 @@ async def alert_services(text: str, settings: Settings, environ: Mapping[str, st
     """Give the text to the services of ``alerts.apprise``, all at once; some of them may fail.
 
     Raises:
-        TemporaryError: none took it, or an address cannot be had. Never holds the text or an address.
+        TemporaryError: none took it. Never holds the text or an address.
     """
-    services = await asyncio.to_thread(_services, settings, environ)
-    asked = json.dumps({"services": services, "text": text, "seconds": LIMIT_SECONDS * SERVICE_SHARE})
-    status, answer = await _run(CHILD, asked, "alerts.apprise: the sending process")
-    try:
-        words = [str(word) for word in json.loads(answer)]
-    except (ValueError, TypeError):
-        words = []
-    if status or len(words) != len(services):
-        raise TemporaryError(f"alerts.apprise: the sending process ended with status {status} and no answer")
-    failures = [
-        f"service {number} ({_scheme(service)}): {_SAID.get(word, word)}"
-        for number, (service, word) in enumerate(zip(services, words, strict=True), start=1)
-        if word != "taken"
-    ]
-    if len(failures) == len(services):
+    services, failures = await asyncio.to_thread(_services, settings, environ)
+    if services:
+        asked = json.dumps(
+            {"services": list(services.values()), "text": text, "seconds": LIMIT_SECONDS * SERVICE_SHARE}
+        )
+        status, answer = await _run(CHILD, asked, "alerts.apprise: the sending process")
+        try:
+            words = [str(word) for word in json.loads(answer)]
+        except (ValueError, TypeError):
+            words = []
+        if status or len(words) != len(services):
+            raise TemporaryError(f"alerts.apprise: the sending process ended with status {status} and no answer")
+        for (number, service), word in zip(services.items(), words, strict=True):
+            if word != "taken":
+                failures.append(f"service {number} ({_scheme(service)}): {_SAID.get(word, word)}")
+    if len(failures) == len(settings.alerts_apprise):
         raise TemporaryError(f"alerts.apprise: {'; '.join(failures)}")
     for failure in failures:
         log.warning("one service did not take the alert, another did", error=failure)
 
 
-def _services(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """Return the services' addresses, read anew each time; may take some seconds."""
-    try:
-        return [
-            read_secret(ref, config_directory=settings.path.parent, environ=environ, username="alerts")
-            for ref in settings.alerts_apprise
-        ]
-    except ConfigurationError as error:  # it may be mended at any time: the alert is tried again as any other
-        raise TemporaryError(f"alerts.apprise: {str(error).removeprefix('password: ')}") from None
+def _services(settings: Settings, environ: Mapping[str, str]) -> tuple[dict[int, str], list[str]]:
+    """Return the services' addresses by their place in the list, and why others cannot be had; may take some seconds.
+
+    They are read anew each time: one that is mended serves the next alert.
+    """
+    services: dict[int, str] = {}
+    failures: list[str] = []
+    for number, ref in enumerate(settings.alerts_apprise, start=1):
+        try:
+            services[number] = read_secret(
+                ref, config_directory=settings.path.parent, environ=environ, username="alerts"
+            )
+        except ConfigurationError as error:
+            failures.append(f"service {number}: {str(error).removeprefix('password: ')}")
+    return services, failures
 
 
 def _scheme(service: str) -> str:

@@ -274,11 +274,16 @@ def _urgent_alerts(connection: sqlite3.Connection, now: int) -> frozenset[str]:
 
 
 def _is_spent(connection: sqlite3.Connection, facts: Facts) -> bool:
-    """Tell whether a mail of the thread was urgent before, and the owner has written in it since."""
+    """Tell whether this message answers one of the owner's that came after an urgent mail of the thread.
+
+    Some programs name only what they answer: the owner's message then tells what that answered.
+    """
     found = connection.execute(
-        """SELECT EXISTS (SELECT 1 FROM messages
-                WHERE urgent = 1 AND client = :client AND message_id IN (SELECT value FROM json_each(:thread)))
-            AND EXISTS (SELECT 1 FROM owner_messages WHERE message_id IN (SELECT value FROM json_each(:thread)))""",
+        """SELECT EXISTS (SELECT 1 FROM owner_messages AS mine JOIN messages AS theirs ON theirs.arrived_at < mine.at
+            WHERE urgent = 1 AND client = :client
+            AND mine.message_id IN (SELECT value FROM json_each(:thread))
+            AND theirs.message_id IN
+                (SELECT value FROM json_each(:thread) UNION ALL SELECT value FROM json_each(mine.refers_to)))""",
         {"client": facts.client, "thread": to_json(facts.refers_to)},
     ).fetchone()
     return bool(found[0])

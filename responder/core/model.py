@@ -455,7 +455,7 @@ class History:
         later_mail: a later mail of the same grace time gets the reply.
         joined_due_at: the latest due time among the mails that join this one.
         urgent_alerts: the keys of the alerts given lately about this client's urgent mail.
-        urgent_spent: an earlier mail of the thread was urgent, and this one answers what the owner wrote in it.
+        urgent_spent: an earlier mail of the thread was urgent, and this one answers what the owner wrote after it.
     """
 
     before_start: bool = False

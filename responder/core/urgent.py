@@ -71,7 +71,7 @@ def word_in(subject: str, word: str) -> Literal["", "put", "kept"]:
     return "kept" if without_prefixes(subject) != subject else "put"  # no prefix can be an urgent word
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _pattern(word: str) -> re.Pattern[str]:
     # "_" joins no words in a subject; a hyphen does not either, so that "СРОЧНО-договор" counts.
     return re.compile(rf"(?<![^\W_]){_NOT_DENIED}{re.escape(_folded(word))}(?![^\W_])")

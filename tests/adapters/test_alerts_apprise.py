@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
@@ -91,8 +92,18 @@ async def test_the_address_may_lie_in_a_file(tmp_path: Path) -> None:
         await give_alert(TEXT, loaded.settings, {})
         assert len(service.taken) == 1
         secret.unlink()
-        with pytest.raises(TemporaryError, match=r"alerts\.apprise: file = .*No such file"):
+        with pytest.raises(TemporaryError, match=r"alerts\.apprise: service 1: file = .*No such file"):
             await give_alert(TEXT, loaded.settings, {})
+
+
+async def test_an_address_that_cannot_be_had_leaves_the_others(tmp_path: Path) -> None:
+    """A file that is gone is told, and the other service is asked."""
+    with Service() as service, structlog.testing.capture_logs() as logs:
+        named = settings(tmp_path, "json://first/", service.address)
+        first = SecretRef(kind="file", value=str(tmp_path / "nowhere"))
+        await give_alert(TEXT, replace(named, alerts_apprise=(first, named.alerts_apprise[1])), {})
+    assert len(service.taken) == 1
+    assert "service 1: file = " in str(logs)
 
 
 async def test_one_of_several_suffices(tmp_path: Path) -> None:

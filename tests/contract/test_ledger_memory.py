@@ -36,7 +36,7 @@ from tests.adapters.ledger_build import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from responder.core.model import Effect
     from responder.ports import Decision, Ledger, LedgerEntry
@@ -428,26 +428,28 @@ async def test_urgent_alerts_are_known_to_who_asks_about_urgent_mail(ledger: Led
 
 
 @pytest.mark.parametrize(
-    ("earlier_is_urgent", "owner_answered", "said", "spent"),
+    ("first_is_urgent", "answered_after", "said", "spent"),
     [
-        (True, True, "kept", True),
-        (True, True, "put", False),
-        (True, False, "kept", False),
-        (False, True, "kept", False),
+        (True, HOUR / 2, "kept", True),
+        (True, HOUR / 2, "put", False),
+        (True, -HOUR / 2, "kept", False),  # the owner wrote in the thread before it became urgent
+        (True, None, "kept", False),
+        (False, HOUR / 2, "kept", False),
     ],
 )
 async def test_a_threads_word_is_spent_by_the_owners_answer(
-    ledger: Ledger, *, earlier_is_urgent: bool, owner_answered: bool, said: str, spent: bool
+    ledger: Ledger, *, first_is_urgent: bool, answered_after: timedelta | None, said: str, spent: bool
 ) -> None:
-    """Only where the thread was urgent before, and this message answers what the owner wrote, is the word spent."""
+    """Only where the thread was urgent, and this message answers what the owner wrote after that, is the word spent."""
     first = entry("first", at=NOW - HOUR)
-    await enter(ledger, urgent(first) if earlier_is_urgent else decision(first))
-    mine = wrote(NOW - HOUR / 2, IVAN, refers_to=(first.message_id,))
-    if owner_answered:
+    await enter(ledger, urgent(first) if first_is_urgent else decision(first))
+    mine = wrote(first.arrived_at + (answered_after or HOUR), IVAN, refers_to=(first.message_id,))
+    if answered_after is not None:
         await ledger.owner_wrote([mine])
-    asked = question(entry("second"), urgent=said, refers_to=(first.message_id, mine.message_id))
-    (history,) = await ledger.histories([asked], NOW)
-    assert history.urgent_spent is spent
+    for thread in ((first.message_id, mine.message_id), (mine.message_id,)):
+        asked = question(entry("second"), urgent=said, refers_to=thread)
+        (history,) = await ledger.histories([asked], NOW)
+        assert history.urgent_spent is spent
 
 
 async def test_the_uses_of_a_month_are_counted_by_client(ledger: Ledger) -> None:
