@@ -29,7 +29,7 @@ def _give(service: str, text: str) -> str:
     from apprise import Apprise, NotifyFormat  # noqa: PLC0415 - an extra
 
     try:
-        door = Apprise.instantiate(service, suppress_exceptions=True)
+        door = Apprise.instantiate(service)  # pyright: ignore[reportUnknownMemberType] - it types a table as bare
         if door is None:
             return "unknown"
         return "taken" if door.notify(body=text, title="responder", body_format=NotifyFormat.TEXT) else "refused"
