@@ -63,11 +63,12 @@ def demo(folder: Path | None) -> None:
 )
 @_CONFIG
 @click.option("--offline", is_flag=True, help="Look at the file only; ask no server.")
-def check(config_path: Path | None, *, offline: bool) -> None:
+@click.option("--alert", is_flag=True, help="Give a trial alert by [alerts], to see whether it reaches you.")
+def check(config_path: Path | None, *, offline: bool, alert: bool) -> None:
     """Validate the file, log in, and show what the rules mean; changes nothing."""
     from responder.commands import check as room  # noqa: PLC0415
 
-    sys.exit(room.check(config_path, offline=offline))
+    sys.exit(room.check(config_path, offline=offline, alert=alert))
 
 
 @main.command("run", epilog="Example: responder run --dry-run")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from responder import config
-from responder.adapters.alerts import alert
+from responder.adapters.alerts import give_alert
 from responder.adapters.ledger import SqliteLedger
 from responder.adapters.notify import Notifier
 from responder.assessing import Rules
@@ -442,11 +442,11 @@ class Daemon:
             await self._ledger.prune(now_at - self._loaded.settings.keep)
 
     async def _alert(self, text: str) -> None:
-        """Tell the owner by the command of ``[alerts]``; without one the log has to do."""
+        """Tell the owner as ``[alerts]`` says; where it names nobody the log has to do."""
         log.warning("alert", text=text)
-        command = self._loaded.settings.alerts_command
-        if command:
-            await alert(command, text)
+        settings = self._loaded.settings
+        if settings.alerts_command or settings.alerts_apprise:
+            await give_alert(text, settings, self._environ)
 
     async def _tell_trouble(self, line: Line, trouble: str, *, kind: str = "") -> None:
         """Alert once for each new trouble that the owner has to know; the same kind of trouble is no new one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from responder.core import facts as facts_room
-from responder.core.address import account
+from responder.core.address import account, shorten
 from responder.core.decide import NOWHERE
 from responder.core.model import Facts, Reason, ReplyKind, Step, Verdict
 from responder.ports import Decision, HistoryQuestion, LedgerEntry, MailboxState, OwnerMessage, SeenReply
@@ -206,12 +206,6 @@ def unseen(key: MessageKey, now_at: datetime) -> LedgerEntry:
     )
 
 
-def shorten(address: str) -> str:
-    """Shorten an address for the log: enough for the owner to know it, too little to be worth stealing."""
-    local, _, domain = address.rpartition("@")
-    return f"{local[:1]}…@{domain}" if local else "–"
-
-
 def replies(item: Assessed) -> bool:
     """Tell whether a reply goes out to this message, or to a later one of its grace time."""
     return item.verdict.reply is not ReplyKind.NONE or item.verdict.reason is Reason.JOINED
@@ -230,6 +224,7 @@ def log_verdict(mailbox: str, item: Assessed) -> None:
         sender=shorten(item.facts.address),
         due_at=verdict.due.due_at.isoformat() if verdict.due is not None else None,
         window=window.opens_at.isoformat() if verdict.file and window is not None else None,
+        urgent=verdict.urgent or None,
         quirk="the structure was not understood" if item.facts.quirk else None,
         fingerprint=item.facts.fingerprint[:12],
     )

@@ -456,7 +456,8 @@ class DecidedRow:
 class Summary:
     """Counts for ``status``. ``unfiled`` is mail that could not be moved and stays in INBOX.
 
-    ``breaker_until`` is when replies begin again after too many in an hour; None while they leave.
+    ``breaker_until`` is when replies begin again after too many in an hour; None while they leave. ``urgent``: how
+    often each client used the urgent word in the last 30 days.
     """
 
     by_reason: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -469,6 +470,7 @@ class Summary:
     unfiled: int = 0
     suspended: int = 0
     breaker_until: datetime | None = None
+    urgent: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 class Ledger(Protocol):

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from responder.adapters.ledger_schema import COUNTS, TOLD_IN_FULL
+from responder.adapters.ledger_schema import ALERTED, COUNTS, TOLD_IN_FULL
 from responder.adapters.storable import from_json, from_micros, to_json, to_micros
 from responder.core.address import account, normal_address
 from responder.core.model import History
@@ -31,6 +31,8 @@ _DAY = 24 * _HOUR
 _TOLD_FOR = 60 * _DAY
 #: A promise that went late longer ago was kept by a call, or forgotten by both: it silences nobody any more.
 _OWED_FOR = 30 * _DAY
+#: An alert's day is over by then, in whatever zone, even if its last try came late.
+_ALERTED_FOR = 3 * _DAY
 
 
 class _Seen:
@@ -64,6 +66,7 @@ class _Seen:
 
 
 _NEVER: frozenset[datetime] = frozenset()
+_NONE: frozenset[str] = frozenset()
 
 
 class _Replies(NamedTuple):
@@ -177,6 +180,7 @@ def histories(
         )
     }
     owed = _owed(connection, questions, now)
+    alerts = _urgent_alerts(connection, now) if any(question.facts.urgent for question in questions) else _NONE
     since = min(min(question.conversing_since, question.arrived_at) for question in questions)
     evidence = _Evidence(owner_messages(connection, to_micros(since)))
     result: list[History] = []
@@ -199,6 +203,8 @@ def histories(
                 breaker_until=breaker_until,
                 suspended_until=suspended.get(address),
                 owed_since=owed.get(facts.client),
+                urgent_alerts=alerts,
+                urgent_spent=facts.urgent == "kept" and _is_spent(connection, facts),
             )
         )
     return result
@@ -261,6 +267,32 @@ def _owed(connection: sqlite3.Connection, questions: Sequence[HistoryQuestion], 
         {"now": now, "since": now - _OWED_FOR, "clients": clients},
     )
     return {client: from_micros(due) for client, due in rows}
+
+
+def _urgent_alerts(connection: sqlite3.Connection, now: int) -> frozenset[str]:
+    """Return the keys of the alerts about urgent mail that were given, or will be; a day of the owner's ends them."""
+    rows = connection.execute(
+        f"SELECT only_once FROM effects WHERE {ALERTED}"  # noqa: S608 - a constant of the schema
+        " AND only_once >= 'urgent:' AND only_once < 'urgent;' AND changed_at > ?",
+        (now - _ALERTED_FOR,),
+    )
+    return frozenset(row[0] for row in rows)
+
+
+def _is_spent(connection: sqlite3.Connection, facts: Facts) -> bool:
+    """Tell whether this message answers one of the owner's that came after an urgent mail of the thread.
+
+    Some programs name only what they answer: the owner's message then tells what that answered.
+    """
+    found = connection.execute(
+        """SELECT EXISTS (SELECT 1 FROM owner_messages AS mine JOIN messages AS theirs ON theirs.arrived_at < mine.at
+            WHERE urgent = 1 AND client = :client
+            AND mine.message_id IN (SELECT value FROM json_each(:thread))
+            AND theirs.message_id IN
+                (SELECT value FROM json_each(:thread) UNION ALL SELECT value FROM json_each(mine.refers_to)))""",
+        {"client": facts.client, "thread": to_json(facts.refers_to)},
+    ).fetchone()
+    return bool(found[0])
 
 
 # ---------------------------------------------------------------------------------------- evidence

@@ -55,14 +55,14 @@ _WAITING = """
 #: Arrival and first sight stay as they were entered first.
 _DECIDED = """
     INSERT INTO messages (id, fingerprint, mailbox, uidvalidity, uid, address, client, message_id, arrived_at,
-        seen_at, reason, reply, due_at, decided_at, topic, window, folder, steps, trail, subject, note)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        seen_at, reason, reply, due_at, decided_at, topic, window, folder, steps, trail, subject, note, urgent)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE
     SET mailbox = excluded.mailbox, uidvalidity = excluded.uidvalidity, uid = excluded.uid,
         reason = excluded.reason, reply = excluded.reply, due_at = excluded.due_at,
         decided_at = excluded.decided_at, topic = excluded.topic, window = excluded.window,
         folder = excluded.folder, steps = excluded.steps, trail = excluded.trail,
-        subject = excluded.subject, note = excluded.note
+        subject = excluded.subject, note = excluded.note, urgent = excluded.urgent
     WHERE reason IS NULL
 """
 _PROMISE = """
@@ -251,7 +251,7 @@ def enter_seen_replies(connection: sqlite3.Connection, replies: Sequence[SeenRep
 def renumber(
     connection: sqlite3.Connection, state: MailboxState, places: Mapping[str, MessageKey], now_at: datetime
 ) -> None:
-    """Give messages without a verdict, and planned moves, their new places; close the moves that have none."""
+    """Give messages without a verdict, planned moves and flags, their new places; close those that have none."""
     connection.executemany(
         "UPDATE messages SET uidvalidity = ?, uid = ? WHERE fingerprint = ? AND mailbox = ? AND reason IS NULL",
         [(key.uidvalidity, key.uid, fingerprint, state.name) for fingerprint, key in places.items()],
@@ -259,11 +259,13 @@ def renumber(
     lost: list[Receipt] = []
     for effect_id, kind, payload in connection.execute(
         "SELECT id, kind, payload FROM effects JOIN payloads ON effect = id"
-        " WHERE mailbox = ? AND unfinished = 1 AND kind = 'file-message'",
+        " WHERE mailbox = ? AND unfinished = 1 AND kind IN ('file-message', 'flag')",
         (state.name,),
     ).fetchall():
         move = thaw(kind, payload, None)
-        assert isinstance(move, FileMessage)  # noqa: S101 - the query asked for its kind
+        assert isinstance(move, FileMessage | Flag)  # noqa: S101 - the query asked for these kinds
+        if isinstance(move, Flag) and move.folder:  # in a folder of ours, which was not numbered anew
+            continue
         key = places.get(move.fingerprint)
         if key is None:
             detail = "not found again after INBOX was numbered anew"
@@ -404,6 +406,7 @@ def _decided_row(decision: Decision, now: int, *, reply_left_out: bool) -> tuple
         "[" + ",".join([_step(step.rule, step.held, step.detail) for step in verdict.trail]) + "]",
         clean(decision.facts.subject[:_SUBJECT]),
         verdict.placement.note,
+        int(verdict.urgent),
     )
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Status counts what happened in the last week: long enough for a weekend, short enough to be about now.
 _RECENT = 7 * 24 * 3_600_000_000
+#: The urgent word is used seldom, or too often: a month shows which.
+_MONTH = 30 * 24 * 3_600_000_000
 
 _ENTRY = "fingerprint, mailbox, uidvalidity, uid, address, client, message_id, arrived_at, seen_at, reason"
 _EFFECT = "SELECT id, state, tries, kind, payload, octets FROM effects JOIN payloads ON effect = id"
@@ -141,10 +143,15 @@ def promises(connection: sqlite3.Connection, *, open_only: bool, limit: int) -> 
 
 def summary(connection: sqlite3.Connection, now_at: datetime) -> Summary:
     """Count: the present state, and what happened in the last seven days."""
-    times = {"now": to_micros(now_at), "recent": to_micros(now_at) - _RECENT}
+    times = {"now": to_micros(now_at), "recent": to_micros(now_at) - _RECENT, "month": to_micros(now_at) - _MONTH}
     reasons = connection.execute(
         "SELECT reason, count(*) FROM messages WHERE reason IS NOT NULL AND decided_at > :recent"
         " GROUP BY reason ORDER BY reason",
+        times,
+    ).fetchall()
+    urgent = connection.execute(
+        "SELECT client, count(*) FROM messages WHERE reason IS NOT NULL AND decided_at > :month AND urgent = 1"
+        " GROUP BY client ORDER BY client",
         times,
     ).fetchall()
     counts = connection.execute(
@@ -166,6 +173,7 @@ def summary(connection: sqlite3.Connection, now_at: datetime) -> Summary:
     breaker = connection.execute("SELECT until_at FROM breaker WHERE until_at > :now", times).fetchone()
     return Summary(
         by_reason=dict(reasons),
+        urgent=dict(urgent),
         breaker_until=from_micros(breaker[0]) if breaker else None,
         **dict(zip(names, counts.fetchone(), strict=True)),
     )

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from responder.adapters.alerts import give_alert, say_ways
 from responder.adapters.clock import SystemClock
 from responder.commands import place, versions
 from responder.commands.pictures import client_picture, week_picture
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from responder.config import MailboxSettings
+    from responder.config import MailboxSettings, Settings
     from responder.core.model import Facts, Policy
 
 #: So many of the newest messages show whether the server records a Return-Path, and whose.
@@ -38,8 +39,8 @@ _NEWEST = 50
 _NEXT_WINDOWS = 6
 
 
-def check(config_path: Path | None, *, offline: bool) -> int:
-    """Check everything and print it; returns 0, or 1 when a server could not be asked."""
+def check(config_path: Path | None, *, offline: bool, alert: bool = False) -> int:
+    """Check everything and print it, give a trial alert if wanted; returns 0, or 1 when something could not be done."""
     here = place.find_place(config_path, None)
     console = Console(highlight=False)
     policy = here.loaded.policy
@@ -52,10 +53,24 @@ def check(config_path: Path | None, *, offline: bool) -> int:
     console.print()
     _show_rules(console, policy, now_at)
     _show_samples(console, policy, now_at)
+    settings = here.loaded.settings
+    console.print(f"alerts: {say_ways(settings)}", markup=False, soft_wrap=True)
+    troubles = asyncio.run(_try_alert(console, settings)) if alert else 0
     if offline:
         console.print("The servers were not asked (--offline).")
-        return 0
-    return asyncio.run(_ask_servers(console, here))
+        return troubles
+    return asyncio.run(_ask_servers(console, here)) or troubles
+
+
+async def _try_alert(console: Console, settings: Settings) -> int:
+    """Give a trial alert; returns 0, or 1 when nobody took it."""
+    try:
+        await give_alert("This is a trial: alerts of responder reach you here.", settings, os.environ)
+    except ResponderError as error:
+        console.print(f"[red]the trial alert failed:[/red] {escape(str(error))}", soft_wrap=True)
+        return 1
+    console.print("[green]The trial alert was taken.[/green] See whether it has reached you.")
+    return 0
 
 
 def _show_versions(console: Console, now_at: datetime) -> None:
@@ -103,7 +118,7 @@ def _show_samples(console: Console, policy: Policy, now_at: datetime) -> None:
     for client in policy.clients:
         calendar = hours.calendar(policy, client.key)
         at = now_at if not calendar.why_open(now_at) else calendar.next_change(now_at) + timedelta(minutes=1)
-        for kind in (ReplyKind.FULL, ReplyKind.SHORT):
+        for kind in (ReplyKind.FULL, ReplyKind.SHORT, *((ReplyKind.URGENT,) if client.urgent_word else ())):
             text = sample_reply(policy, client.key, kind, at)
             title = f"{client.name}: {kind} reply to a message of {say_short(at, policy.owner.zone)}"
             body = f"Subject: {text.subject}\n\n{text.body}" if text is not None else "none: automatic replies are off"

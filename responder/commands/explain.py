@@ -86,6 +86,7 @@ class Explained:
             "folder": self.folder,
             "client": self.client,
             "topic": self.topic,
+            "urgent": any(step["rule"] == "urgent" and step["held"] for step in self.trail),
             "trail": list(self.trail),
             "text": self.text,
             "subject": self.subject,
@@ -166,7 +167,7 @@ def _from_row(row: DecidedRow) -> Explained:
         trail=row.trail,
         steps=row.steps,
         reason=row.entry.reason,
-        reply=_kind(row.reply or ReplyKind.NONE),
+        reply=_kind(row.reply or ReplyKind.NONE, row.entry.reason),
         due_at=row.due_at,
         window=row.window,
         folder=row.folder or None,
@@ -254,7 +255,7 @@ def _from_verdict(here: place.Place, case: Case, verdict: Verdict, title: str) -
         trail=[{"rule": step.rule, "held": step.held, "detail": step.detail} for step in verdict.trail],
         steps=verdict.due.steps if verdict.due is not None else (),
         reason=str(verdict.reason),
-        reply=_kind(verdict.reply),
+        reply=_kind(verdict.reply, verdict.reason),
         due_at=verdict.due.due_at if verdict.due is not None else None,
         window=verdict.placement.window,
         folder=folder,
@@ -284,8 +285,10 @@ async def _explain_in_mailbox(here: place.Place, ledger: SqliteLedger, message_i
     raise PermanentError(f"{message_id}: neither the ledger nor an INBOX knows this message")
 
 
-def _kind(reply: str) -> str:
-    """Name the reply as the documented form does: a stranger's is a short one."""
+def _kind(reply: str, reason: str) -> str:
+    """Name the reply as the documented form does: a stranger's is a short one, an urgent one stands for either."""
+    if reply == ReplyKind.URGENT:
+        return str(reason)
     return "short" if reply == ReplyKind.STRANGER else str(reply)
 
 

@@ -53,7 +53,8 @@ def with_passwords(here: Place) -> Place:
     if os.geteuid() != 0:
         return here
     mailboxes = tuple(_with_password(settings, here.loaded) for settings in here.loaded.settings.mailboxes)
-    settings = replace(here.loaded.settings, mailboxes=mailboxes)
+    services = tuple(_read(ref, "alerts", here.loaded) for ref in here.loaded.settings.alerts_apprise)
+    settings = replace(here.loaded.settings, mailboxes=mailboxes, alerts_apprise=services)
     return replace(here, loaded=replace(here.loaded, settings=settings))
 
 
@@ -61,20 +62,20 @@ def _with_password(settings: MailboxSettings, loaded: Loaded) -> MailboxSettings
     oauth2 = settings.oauth2
     if oauth2 is not None:
         if oauth2.client_secret is not None:
-            secret = _read(oauth2.client_secret, settings, loaded)
+            secret = _read(oauth2.client_secret, settings.username, loaded)
             settings = replace(settings, oauth2=replace(oauth2, client_secret=secret))
         return settings
     assert settings.password is not None  # noqa: S101 - the configuration has one or the other
-    return replace(settings, password=_read(settings.password, settings, loaded))
+    return replace(settings, password=_read(settings.password, settings.username, loaded))
 
 
-def _read(ref: SecretRef, settings: MailboxSettings, loaded: Loaded) -> SecretRef:
+def _read(ref: SecretRef, username: str, loaded: Loaded) -> SecretRef:
     try:
         secret = read_secret(
             ref,
             config_directory=loaded.settings.path.parent,
             environ=os.environ,
-            username=settings.username,
+            username=username,
         )
     except ConfigurationError:
         return ref

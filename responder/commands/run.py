@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from responder.adapters.alerts import alert
+from responder.adapters.alerts import give_alert
 from responder.adapters.clock import SystemClock
 from responder.adapters.ledger import SqliteLedger
 from responder.commands import logs, place
@@ -58,9 +58,8 @@ def run(config_path: Path | None, state_path: Path | None, *, once: bool) -> int
             daemon = Daemon(here.loaded, state=here.state, clock=SystemClock(), environ=os.environ)
             await (daemon.once() if once else daemon.run())
         except DamagedError as error:  # it ends here, and nothing but the owner brings it back
-            command = here.loaded.settings.alerts_command
             with contextlib.suppress(TemporaryError):
-                await (alert(command, f"responder has stopped: {error}") if command else asyncio.sleep(0))
+                await give_alert(f"responder has stopped: {error}", here.loaded.settings, os.environ)
             raise
 
     with only_one(here.state):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from responder.core import decide
@@ -42,7 +43,7 @@ def _somebody(client: Client) -> str:
 
 def sample_reply(policy: Policy, client_key: str, kind: ReplyKind, at: datetime) -> Text | None:
     """Return the reply to a plain message that arrives at that instant; None where none would go out."""
-    facts = plain_facts(policy, client_key)
+    facts = replace(plain_facts(policy, client_key), urgent="put" if kind == "urgent" else "")
     key = MessageKey(mailbox=policy.mailboxes[0].name, uidvalidity=1, uid=1)
     full_at = None if kind == "full" else at
     case = Case(message=key, facts=facts, history=History(full_at=full_at), arrived_at=at, now_at=at)

@@ -233,6 +233,10 @@ def _show(console: Console, report: Report, now_at: datetime) -> None:
     if counts.by_reason:
         reasons = ", ".join(f"{reason} {count}" for reason, count in counts.by_reason.items())
         console.print(f"last 7 days: {reasons}")
+    if counts.urgent:
+        names = {client.key: client.name for client in report.policy.clients} if report.policy is not None else {}
+        uses = ", ".join(f"{names.get(key, key)} {count}" for key, count in counts.urgent.items())
+        console.print(f"urgent mail in the last 30 days: {uses}", markup=False)
     if report.promises:
         table = Table(box=None, padding=(0, 2, 0, 0))
         for heading in ("due", "client", "told", ""):

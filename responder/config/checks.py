@@ -9,6 +9,7 @@ import re
 import stat
 from datetime import timedelta
 from difflib import get_close_matches
+from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -49,6 +50,7 @@ def check(book: Book, tables: File, clients: Mapping[str, ClientTable], policy: 
     for key, client in clients.items():
         _client(book, key, client)
     _replies(book, tables)
+    _alerts(book, tables, clients)
     _languages(book, tables, clients)
     _filing(book, tables, clients)
     _digest(book, tables, clients)
@@ -132,16 +134,16 @@ def _loopback(host: str) -> bool:
         return False
 
 
-def _inline(book: Book, path: Path) -> None:
+def _inline(book: Book, path: Path, what: str = "password") -> None:
     mode = stat.S_IMODE(book.path.stat().st_mode)
     if mode & _OTHERS:
         book.complain(
             path,
-            f"a password stands in a file that others may read (mode {mode:04o}): use {{ credential = … }} or "
+            f"a {what} stands in a file that others may read (mode {mode:04o}): use {{ credential = … }} or "
             f"{{ file = … }}, or chmod 600 {book.path.name}",
         )
     else:
-        book.warn(path, "the password stands in the file itself; { credential = … } or { file = … } keeps it apart")
+        book.warn(path, f"the {what} stands in the file itself; {{ credential = … }} or {{ file = … }} keeps it apart")
 
 
 def _hours(book: Book, tables: File, clients: Mapping[str, ClientTable]) -> None:
@@ -314,6 +316,24 @@ def _replies(book: Book, tables: File) -> None:
                 ("replies", "strangers"),
                 '"short" answers only who is proved by dmarc=pass, so every mailbox needs trusted_authserv_id; '
                 f"missing in: {', '.join(lacking)}",
+            )
+
+
+def _alerts(book: Book, tables: File, clients: Mapping[str, ClientTable]) -> None:
+    if tables.alerts.apprise and find_spec("apprise") is None:
+        book.complain(
+            ("alerts", "apprise"), 'the extra is not installed; mend it with: pip install "responder[apprise]"'
+        )
+    for number, each in enumerate(tables.alerts.apprise):
+        if isinstance(each, InlineSecret):
+            _inline(book, ("alerts", "apprise", number), "service's address, which holds its secret,")
+    if tables.alerts.command or tables.alerts.apprise or not book.trusts(("alerts",)):
+        return
+    for key, client in clients.items():
+        if client.urgent_word:
+            book.warn(
+                ("clients", key, "urgent_word"),
+                "the client is told that this word calls you, but [alerts] names nobody: give command or apprise",
             )
 
 

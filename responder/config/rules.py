@@ -151,6 +151,7 @@ def _client(tables: File, key: str, table: ClientTable, hours: Schedule, report:
         if table.channels is None
         else _channels(table.channels, path, tables, [table.language or language], report),
         auto_reply=table.auto_reply,
+        urgent_word=table.urgent_word,
     )
 
 
@@ -205,6 +206,7 @@ def settings(tables: File, path: FilePath, files: tuple[FilePath, ...]) -> Setti
         files=files,
         mailboxes=tuple(_mailbox(name, table, path) for name, table in tables.mailboxes.items()),
         alerts_command=tuple(tables.alerts.command),
+        alerts_apprise=tuple(_secret(each, path) for each in tables.alerts.apprise),
         keep=tables.ledger.keep,
     )
 

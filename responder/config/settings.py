@@ -87,13 +87,15 @@ class MailboxSettings:
 class Settings:
     """What is fixed while the daemon runs. ``files`` are all the files that were read, the main one first.
 
-    ``keep`` is how long the ledger remembers; ``alerts_command`` is empty when nobody is to be called.
+    ``keep`` is how long the ledger remembers; ``alerts_command`` and ``alerts_apprise`` (where each service's
+    address is to be had, which holds its secret) are empty when nobody is to be called.
     """
 
     path: Path
     files: tuple[Path, ...]
     mailboxes: tuple[MailboxSettings, ...]
     alerts_command: tuple[str, ...]
+    alerts_apprise: tuple[SecretRef, ...]
     keep: timedelta
 
 

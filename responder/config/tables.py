@@ -32,6 +32,7 @@ from responder.config.values import (
     LineOrNothing,
     Moment,
     ResponseTerm,
+    UrgentWord,
     Weekdays,
     Words,
     Zone,
@@ -261,6 +262,9 @@ class ClientTable(Table):
     windows: dict[Key, WindowTable] | None = Field(default=None, description="windows that replace yours")
     channels: dict[Key, ChannelTable] | None = Field(default=None, description="channels that replace yours")
     auto_reply: bool = Field(default=True, description="false: this client gets no automatic reply")
+    urgent_word: UrgentWord = Field(
+        default="", description='a word like "СРОЧНО" in the subject flags the mail and alerts you; left out: none'
+    )
 
 
 # --------------------------------------------------------------------------- replies, filing, rest
@@ -302,6 +306,7 @@ class TemplateTable(Table):
 
     full: str | None = Field(default=None, description="the rules restated")
     short: str | None = Field(default=None, description="two lines with this message's due time")
+    urgent: str | None = Field(default=None, description="the answer to a message that bears the urgent word")
     stranger: str | None = Field(default=None, description="what strangers get: no hours, no names")
     subject: str | None = Field(default=None, description="the reply's subject")
 
@@ -329,6 +334,10 @@ class AlertsTable(Table):
 
     command: list[Argument] = Field(
         default=[], description="a program with its arguments; the text is its standard input"
+    )
+    apprise: list[Annotated[SecretTable, WrapValidator(_secret), _OrText()]] = Field(
+        default=[],
+        description='services by their Apprise address, like { credential = "telegram" }; needs responder[apprise]',
     )
 
 

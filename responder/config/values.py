@@ -5,6 +5,7 @@ Needs the real types at run time, so the annotations are not postponed.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
@@ -18,6 +19,7 @@ from responder.config.book import is_table
 from responder.core.address import normal_address, normal_domain
 from responder.core.authres import MICROSOFT
 from responder.core.model import Stretch, Term
+from responder.core.urgent import fault_of_word
 
 T = TypeVar("T")
 
@@ -107,6 +109,13 @@ def _address_or_domain(text: str) -> str:
     return text
 
 
+def _urgent_word(text: str) -> str:
+    text = unicodedata.normalize("NFC", _line_or_nothing(text))
+    if text and (fault := fault_of_word(text)):
+        raise ValueError(f"{spelling.shown(text)}: {fault}")
+    return text
+
+
 def _key(text: str) -> str:
     # These names become parts of folders, of log lines and of paths in errors.
     if not re.fullmatch(r"\w[\w-]{0,59}", text):
@@ -174,6 +183,7 @@ def _weekdays(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_line)]
 LineOrNothing = Annotated[str, AfterValidator(_line_or_nothing)]
+UrgentWord = Annotated[str, AfterValidator(_urgent_word)]
 AuthservId = Annotated[str, AfterValidator(_authserv_id)]
 Argument = Annotated[str, AfterValidator(_argument)]
 Text = Annotated[str, AfterValidator(_words)]

@@ -185,6 +185,12 @@ def read_mailboxes(value: str) -> Mailboxes:
     return Mailboxes(tuple(_read_member(member) for member in members if member), grouped)
 
 
+def shorten(address: str) -> str:
+    """Shorten an address for a log or an alert: enough for the owner to know it, too little to be worth stealing."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}…@{domain}" if local else "–"
+
+
 def _read_member(tokens: list[str]) -> str:
     """Return the address of ``name <address>`` or ``address``, "" for anything else."""
     *names, last = tokens

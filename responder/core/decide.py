@@ -6,12 +6,13 @@ but the last two rules ever sends, and that the same case always gets the same v
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from responder.core import clocks, hours, promise
+from responder.core import clocks, hours, promise, urgent
 from responder.core.address import normal_domain
 from responder.core.model import Case, Dmarc, Due, Placement, Policy, Reason, ReplyKind, Span, Step, Verdict
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 GREYLISTING = timedelta(hours=2)
 
 NOWHERE = Placement(window=None)
+
+#: The mark's word in the trail: it is no row, and no reason.
+_URGENT = "urgent"
 
 Answer = tuple[bool, str]
 
@@ -368,7 +372,7 @@ def decide(case: Case, policy: Policy) -> Verdict:
 
 
 @lru_cache(maxsize=1024)
-def _step(rule: Reason, held: bool, detail: str) -> Step:  # noqa: FBT001 - a step's members, in their order
+def _step(rule: str, held: bool, detail: str) -> Step:  # noqa: FBT001 - a step's members, in their order
     """Return a step of the trail; most steps are the same for every message."""
     return Step(rule=rule, held=held, detail=detail)
 
@@ -381,13 +385,18 @@ def decide_all(cases: Sequence[Case], policy: Policy) -> list[tuple[Case, Verdic
     """
     results: list[tuple[Case, Verdict]] = []
     replying: dict[str, list[int]] = {}
+    called: defaultdict[str, set[str]] = defaultdict(set)
     for case in cases:
         address = case.facts.person
         others = len(replying) - (address in replying)
         history = case.history
         if others:
             history = replace(history, last_hour=history.last_hour + others, last_day=history.last_day + others)
-        result = _judge(replace(case, history=history) if others else case, policy)
+        if keys := called.get(case.facts.client):
+            history = replace(history, urgent_alerts=history.urgent_alerts | keys)
+        result = _judge(case if history is case.history else replace(case, history=history), policy)
+        if result[1].alert:
+            called[case.facts.client].add(result[1].alert)
         if result[1].reply is not ReplyKind.NONE:
             replying.setdefault(address, []).append(len(results))
         results.append(result)
@@ -431,16 +440,26 @@ def _verdict(rule: Rule, sight: Sight, trail: tuple[Step, ...]) -> Verdict:
     placement = NOWHERE
     file = False
     reply = ReplyKind.NONE
+    mark = _urgent(sight)
+    alert = ""
+    if mark is not None:
+        trail = (*trail, mark)
+        if mark.held:
+            alert = urgent.alert_key(case.facts.client, policy, case.now_at, case.history.urgent_alerts)
+    is_urgent = mark is not None and mark.held
     if client is None:
         if rule.sends:
             reply = ReplyKind.STRANGER
     else:
         if rule.sends:
             reply = ReplyKind.FULL if rule.reason is Reason.FULL else ReplyKind.SHORT
+            if alert:  # the urgent text says that the owner is called: where nobody is, it would not be true
+                reply = ReplyKind.URGENT
         if due is not None:
             placement = sight.calendar.place(case.arrived_at, due.due_at)
         wanted = rule.places or (rule.reason is Reason.OPEN and policy.filing.during_hours)
-        file = wanted and placement.window is not None and placement.window.opens_at > case.now_at
+        there = placement.window is not None and placement.window.opens_at > case.now_at
+        file = wanted and there and not is_urgent
     bound = client is not None and in_force(client, policy, case.arrived_at)
     return Verdict(
         reason=rule.reason,
@@ -456,7 +475,19 @@ def _verdict(rule: Rule, sight: Sight, trail: tuple[Step, ...]) -> Verdict:
         placement=placement,
         period=sight.period,
         trail=trail,
+        urgent=is_urgent,
+        alert=alert,
     )
+
+
+def _urgent(sight: Sight) -> Step | None:
+    """Return the step that tells whether the urgent word counts; None where it does not stand in the subject."""
+    facts = sight.case.facts
+    if not facts.urgent:
+        return None
+    if facts.urgent == "kept" and sight.case.history.urgent_spent:
+        return _step(_URGENT, False, "the thread keeps the urgent word in its subject; the owner has answered it since")
+    return _step(_URGENT, True, "the agreed word stands in the subject: flagged, it stays in INBOX")
 
 
 def in_force(client: Client, policy: Policy, at: datetime) -> bool:

@@ -29,6 +29,7 @@ from responder.core.ours import (
 from responder.core.subject import answered_subject, quotable
 from responder.core.text import html_text, new_text
 from responder.core.topics import TopicWords, find_topic, prepare
+from responder.core.urgent import word_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -262,6 +263,7 @@ def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identi
         quotable_subject=quotable(subject),
         topic=topic,
         topic_because=because,
+        urgent=word_in(subject, client.urgent_word) if client else "",
         encrypted=encrypted,
         text_read=body is not None,
         quirk=quirk or (body is not None and body.parts is None),

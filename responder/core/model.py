@@ -177,7 +177,8 @@ class Client:
     ``addresses`` are normalised addresses (see ``facts.normal_address``), ``domains`` are normalised domains
     without the ``@``. ``hours``, ``windows`` and ``channels`` are the client's own, None where the owner's hold;
     the dates of ``hours`` are always the owner's. ``holidays`` is a country code ("DE-BY") or "". ``topics`` are this
-    client's response times by topic key.
+    client's response times by topic key. ``urgent_word`` marks a message as urgent in its subject; "" where none is
+    agreed.
     """
 
     key: str
@@ -197,6 +198,7 @@ class Client:
     windows: tuple[WindowRule, ...] | None = None
     channels: tuple[Channel, ...] | None = None
     auto_reply: bool = True
+    urgent_word: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,6 +401,7 @@ class Facts:
         quotable_subject: the subject as a reply may quote it inside its text; "" if it may not.
         topic: the topic's key; "" if none.
         topic_because: the word or attachment that decided, in the message's own spelling; "" if none.
+        urgent: the client's urgent word stands in the subject: "put" there, or perhaps only "kept" behind a "Re:"; "".
         encrypted: an encrypted message: no topic.
         text_read: the body's beginning was at hand.
         quirk: the server's structure could not be understood.
@@ -429,6 +432,7 @@ class Facts:
     quotable_subject: str = ""
     topic: str = ""
     topic_because: str = ""
+    urgent: Literal["", "put", "kept"] = ""
     encrypted: bool = False
     text_read: bool = False
     quirk: bool = False
@@ -460,6 +464,8 @@ class History:
         owed_since: the due time of this client's oldest open promise that is already late.
         later_mail: a later mail of the same grace time gets the reply.
         joined_due_at: the latest due time among the mails that join this one.
+        urgent_alerts: the keys of the alerts given lately about this client's urgent mail.
+        urgent_spent: an earlier mail of the thread was urgent, and this one answers what the owner wrote after it.
     """
 
     before_start: bool = False
@@ -478,6 +484,8 @@ class History:
     owed_since: datetime | None = None
     later_mail: bool = False
     joined_due_at: datetime | None = None
+    urgent_alerts: frozenset[str] = frozenset()
+    urgent_spent: bool = False
 
 
 # ----------------------------------------------------------------------------------------- verdict
@@ -522,6 +530,7 @@ class ReplyKind(StrEnum):
     FULL = "full"
     SHORT = "short"
     STRANGER = "stranger"
+    URGENT = "urgent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -576,7 +585,8 @@ class Verdict:
 
     ``period`` is the closed period the message arrived in (None unless it arrived closed and got that far).
     ``file`` says that the message goes to ``placement.window``. ``promises`` says that it opens a promise at
-    ``due.due_at``.
+    ``due.due_at``. ``urgent`` says that it is flagged; ``alert`` is the key under which the owner is called for it, ""
+    when the day's alerts for this client are used up.
     """
 
     reason: Reason
@@ -587,6 +597,8 @@ class Verdict:
     placement: Placement
     period: Span | None
     trail: tuple[Step, ...]
+    urgent: bool = False
+    alert: str = ""
 
 
 # ------------------------------------------------------------------------------------ plan, effects

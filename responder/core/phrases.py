@@ -125,6 +125,12 @@ class Speech:
             return ""
         return say_agreement(self.language, agreement)
 
+    def urgent(self) -> str:
+        """Name the urgent word; "" where none is agreed, the sender is no known address, or has just used it."""
+        if self.facts.by_domain or self.facts.urgent:
+            return ""
+        return clean(self.client.urgent_word, NAME_LIMIT)
+
     def owner(self) -> str:
         """Say the owner's name."""
         return clean(self.policy.owner.name, NAME_LIMIT)
@@ -171,6 +177,7 @@ VARIABLES: Mapping[str, Callable[[Speech], Value]] = {
     "call": Speech.call,
     "channels": Speech.channels,
     "agreement": Speech.agreement,
+    "urgent": Speech.urgent,
     "owner": Speech.owner,
 }
 

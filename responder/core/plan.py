@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from responder.core import compose, hours
+from responder.core import compose, hours, urgent
 from responder.core.address import wire_address
 from responder.core.facts import derive_message_id
-from responder.core.model import Alert, FileMessage, Plan, Reason, ReplyKind, SaveDraft, SendReply
+from responder.core.model import Alert, FileMessage, Flag, Plan, Reason, ReplyKind, SaveDraft, SendReply
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,8 +39,14 @@ def make_plan(case: Case, verdict: Verdict, policy: Policy, identity: Identity) 
                 not_after=window.opens_at,
             )
         )
+    if verdict.urgent:
+        facts = case.facts
+        flag = Flag(fingerprint=facts.fingerprint, key=case.message, message_id=facts.message_id, folder="")
+        effects.append(flag)
+        if verdict.alert:
+            effects.append(urgent.alert(verdict.alert, facts, policy, case.arrived_at))
     if verdict.reason is Reason.OWING and case.history.owed_since is not None:
-        effects.append(owing_alert(case.facts.client, case.history.owed_since, policy))
+        effects.append(owing_alert(case.facts.client, case.history.owed_since, policy, filed=verdict.file))
     return Plan(effects=tuple(effects))
 
 
@@ -89,14 +95,15 @@ def _reply(case: Case, verdict: Verdict, policy: Policy, identity: Identity, tex
     )
 
 
-def owing_alert(client: str, since_at: datetime, policy: Policy) -> Alert:
+def owing_alert(client: str, since_at: datetime, policy: Policy, *, filed: bool) -> Alert:
     """Return the alert for a mail of a client to whom a promise is late."""
     zone = policy.owner.zone
     name = policy.client(client).name if client else client
     when = since_at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
     return Alert(
         unique=f"owing:{client}:{when}",
-        text=f"{name} wrote again while a promise is late since {when}. Nothing was sent; the mail is filed.",
+        text=f"{name} wrote again while a promise is late since {when}. Nothing was sent; the mail "
+        f"{'is filed' if filed else 'stays in INBOX'}.",
     )
 
 

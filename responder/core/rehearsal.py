@@ -31,7 +31,7 @@ _DUE: tuple[tuple[DayPart, timedelta], ...] = (
     ("_end", timedelta(hours=22, minutes=7)),
 )
 # What a message and a client may have or not have.
-_OPTIONAL = ("name", "subject", "reason", "call", "channels", "agreement")
+_OPTIONAL = ("name", "subject", "reason", "call", "channels", "agreement", "urgent")
 _CASES = tuple(
     dict.fromkeys(
         (
@@ -62,6 +62,7 @@ class _Sample:
     zone: ZoneInfo
     name: str
     agreement: Agreement
+    urgent: str = ""
 
 
 def check_templates(policy: Policy) -> Sequence[TemplateFault]:
@@ -100,8 +101,9 @@ def _check_texts(policy: Policy) -> Iterator[TemplateFault]:
         # A template cannot tell two clients of one language and clock apart but by their values.
         alike = (sample.language, sample.zone)
         cases = (_CASES[0], _CASES[-1]) if alike in tried else _CASES
+        keys = ("full", "short") if alike in tried and not sample.urgent else ("full", "short", "urgent")
         tried.add(alike)
-        for key in ("full", "short"):
+        for key in keys:
             path = f"templates.{sample.language}.{key}"
             if path not in faulty and (text := _try_reply(policy, sample, key, cases)):
                 faulty.add(path)
@@ -139,6 +141,7 @@ def _client(client: Client) -> _Sample:
         zone=client.zone,
         name=clean(next(iter(client.people.values()), "N. N.")),
         agreement=client.agreement or Agreement(name="N 1"),
+        urgent=client.urgent_word,
     )
 
 
@@ -179,6 +182,7 @@ def _values(policy: Policy, sample: _Sample) -> dict[str, str | list[str]]:
         "call": say_call(_reader(policy, sample), starts_at, starts_at + timedelta(hours=1)),
         "channels": [sentence(channel.why.get(language, channel.key)) for channel in policy.channels] or ["7."],
         "agreement": say_agreement(language, sample.agreement),
+        "urgent": sample.urgent or "7",
     }
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 TEMPLATE_VARIABLES = {
     "full": frozenset(VARIABLES),
     "short": frozenset(VARIABLES),
+    "urgent": frozenset(VARIABLES),
     "stranger": frozenset[str](),
     "subject": frozenset({"original"}),
 }

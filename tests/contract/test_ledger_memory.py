@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from responder.core.model import (
+    Alert,
+    Flag,
+    MessageKey,
     Outcome,
     Reason,
     ReplyKind,
@@ -25,15 +28,18 @@ from tests.adapters.ledger_build import (
     enter,
     entry,
     move,
+    planned,
     question,
     reply,
+    state,
     wrote,
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
-    from responder.ports import Ledger
+    from responder.core.model import Effect
+    from responder.ports import Decision, Ledger, LedgerEntry
 
 
 # --------------------------------------------------------------------------------------- promises
@@ -390,3 +396,78 @@ async def test_a_closed_ledger_says_so(ledger: Ledger) -> None:
     await ledger.close()
     with pytest.raises(PermanentError, match="closed"):
         await ledger.notes()
+
+
+# ------------------------------------------------------------------------------------------ urgent
+
+
+def urgent(one: LedgerEntry, *effects: Effect) -> Decision:
+    """Return the decision about an urgent message."""
+    made = decision(one, *effects)
+    return replace(made, verdict=replace(made.verdict, urgent=True))
+
+
+async def test_urgent_alerts_are_known_to_who_asks_about_urgent_mail(ledger: Ledger) -> None:
+    """The keys of those that were given, or will be, come back for three days; what could not be given makes room."""
+    keys = [f"urgent:vostok:2026-11-27:{number}" for number in (1, 2, 3)]
+    names = ("a", "b", "c", "d")
+    stored = await enter(
+        ledger,
+        *(
+            urgent(entry(name), Alert(unique=key, text="x"))
+            for name, key in zip(names, [*keys, "owing:x"], strict=True)
+        ),
+    )
+    await close(ledger, stored[0])
+    await close(ledger, stored[1], outcome=Outcome.REFUSED)
+    asked = question(entry("e"), urgent="put")
+    (history,) = await ledger.histories([asked], NOW)
+    assert history.urgent_alerts == {keys[0], keys[2]}
+    (later,) = await ledger.histories([asked], NOW + 3 * DAY)
+    assert later.urgent_alerts == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("first_is_urgent", "answered_after", "said", "spent"),
+    [
+        (True, HOUR / 2, "kept", True),
+        (True, HOUR / 2, "put", False),
+        (True, -HOUR / 2, "kept", False),  # the owner wrote in the thread before it became urgent
+        (True, None, "kept", False),
+        (False, HOUR / 2, "kept", False),
+    ],
+)
+async def test_a_threads_word_is_spent_by_the_owners_answer(
+    ledger: Ledger, *, first_is_urgent: bool, answered_after: timedelta | None, said: str, spent: bool
+) -> None:
+    """Only where the thread was urgent, and this message answers what the owner wrote after that, is the word spent."""
+    first = entry("first", at=NOW - HOUR)
+    await enter(ledger, urgent(first) if first_is_urgent else decision(first))
+    mine = wrote(first.arrived_at + (answered_after or HOUR), IVAN, refers_to=(first.message_id,))
+    if answered_after is not None:
+        await ledger.owner_wrote([mine])
+    for thread in ((first.message_id, mine.message_id), (mine.message_id,)):
+        asked = question(entry("second"), urgent=said, refers_to=thread)
+        (history,) = await ledger.histories([asked], NOW)
+        assert history.urgent_spent is spent
+
+
+async def test_the_uses_of_a_month_are_counted_by_client(ledger: Ledger) -> None:
+    """Each message that was urgent counts for thirty days, whatever became of it."""
+    await enter(ledger, urgent(entry("a")), urgent(entry("b")), urgent(entry("c", client="nord")), decision(entry("d")))
+    assert (await ledger.summary(NOW)).urgent == {"nord": 1, "vostok": 2}
+    assert (await ledger.summary(NOW + 29 * DAY)).urgent == {"nord": 1, "vostok": 2}
+    assert (await ledger.summary(NOW + 31 * DAY)).urgent == {}
+
+
+async def test_a_planned_flag_follows_its_message(ledger: Ledger) -> None:
+    """When INBOX is numbered anew a flag gets the new place, or is closed with its message; elsewhere it stays."""
+    a, b, c = entry("a"), entry("b", uid=2), entry("c", uid=3)
+    flags = {
+        one.fingerprint: Flag(fingerprint=one.fingerprint, key=one.key, message_id=one.message_id, folder=folder)
+        for one, folder in ((a, ""), (b, ""), (c, "Callbacks/x"))
+    }
+    await enter(ledger, *(urgent(one, flags[one.fingerprint]) for one in (a, b, c)))
+    place = MessageKey(mailbox="main", uidvalidity=8, uid=40)
+    await ledger.renumber(state=state(50), places={"a": place}, decisions=(), now_at=NOW)
+    assert await planned(ledger) == [replace(flags["a"], key=place), flags["c"]]

@@ -64,7 +64,8 @@ def test_what_came_in_cannot_change_a_texts_shape(kind: ReplyKind, subject: str,
     if kind is ReplyKind.STRANGER:
         facts = replace(facts, client="")
     text = text_of(rules, facts, kind=kind)
-    assert len(text.body.splitlines()) == {ReplyKind.FULL: 9, ReplyKind.SHORT: 6, ReplyKind.STRANGER: 4}[kind]
+    lines = {ReplyKind.FULL: 9, ReplyKind.SHORT: 6, ReplyKind.URGENT: 7, ReplyKind.STRANGER: 4}
+    assert len(text.body.splitlines()) == lines[kind]
     assert len(text.subject.splitlines()) == 1
     assert len(text.subject) <= SUBJECT_LIMIT
     assert not set(text.body + text.subject) & set("\u202e\r\0\u2028")

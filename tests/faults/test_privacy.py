@@ -17,6 +17,7 @@ from responder.core.facts import Identity, observe
 from responder.core.hours import calendar
 from responder.core.model import (
     Agreement,
+    Alert,
     Case,
     Dmarc,
     History,
@@ -46,13 +47,13 @@ IDENTITY = Identity("main", b"a secret of this installation")
 
 def secrets(key: str) -> list[str]:
     """Return the marks that only this client may see."""
-    return [f"{what}-of-{key}" for what in ("name", "person", "agreement", "phone", "channel", "why")]
+    return [f"{what}-of-{key}" for what in ("name", "person", "agreement", "phone", "channel", "why", "urgent")]
 
 
 def _client(key: str) -> Client:
     """Return a client all of whose words are marked, with hours, windows and channels of its own."""
     number = KEYS.index(key)
-    name, person, agreement, phone, named, why = secrets(key)
+    name, person, agreement, phone, named, why, urgent_word = secrets(key)
     own = f"2{number}:1{number}-22:3{number}"
     return client(
         key,
@@ -63,6 +64,7 @@ def _client(key: str) -> Client:
         language="en",
         agreement=Agreement(name=agreement, version="1", from_on=date(2026, 9, 1)),
         phone=phone,
+        urgent_word=urgent_word,
         daytime=schedule({"mon-sun": ["00:00-24:00"]} if number else {"mon-sun": ["09:00-21:00"]}),
         hours=schedule({"mon-fri": [f"1{number}:07-1{number + 4}:09"]}),
         windows=(window(f"window{key}", {"mon-fri": [own]}, (f"way{key}",)),),
@@ -83,6 +85,7 @@ senders = st.one_of(
 )
 subjects = st.one_of(
     st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=60),
+    st.sampled_from([f"urgent-of-{key}" for key in KEYS]),
     st.sampled_from(["review", "{{ clients }}", "{{ policy.clients }} {% for c in clients %}{{ c }}{% endfor %}"]),
 )
 
@@ -129,7 +132,9 @@ def test_a_reply_tells_of_nobody_else(sender: str, elsewhere: bool, subject: str
             assert not [mark for mark in secrets(key) if mark in said]
             assert f"{key}.example" not in said
     if case.facts.by_domain:
-        assert not {"agreement", "phone", "person"} & {mark.partition("-")[0] for mark in secrets(own) if mark in said}
+        assert not {"agreement", "phone", "person", "urgent"} & {
+            mark.partition("-")[0] for mark in secrets(own) if mark in said
+        }
     if not own:
         assert case.facts.dmarc is Dmarc.PASS
         for number in range(len(KEYS)):
@@ -138,13 +143,16 @@ def test_a_reply_tells_of_nobody_else(sender: str, elsewhere: bool, subject: str
         assert "Светлова" not in text.body
 
 
-@given(senders, st.integers(0, 1440))
-def test_a_plan_and_an_alert_tell_of_the_one_client(sender: str, minutes: int) -> None:
-    """Effects and alerts of one client's mail hold no word of another's."""
-    case, verdict = _judged(sender, sender, "x", minutes, full=True)
-    said = repr(make_plan(case, verdict, RULES, IDENTITY)) + breaker_alert(case.now_at, RULES).text
+@given(senders, st.integers(0, 1440), st.sampled_from(["x", *(f"urgent-of-{key}" for key in KEYS)]))
+def test_a_plan_and_an_alert_tell_of_the_one_client(sender: str, minutes: int, subject: str) -> None:
+    """Effects and alerts of one client's mail hold no word of another's, and an alert no subject."""
+    case, verdict = _judged(sender, sender, subject, minutes, full=True)
+    effects = make_plan(case, verdict, RULES, IDENTITY).effects
+    assert not [one for one in effects if isinstance(one, Alert) and "urgent-of" in repr(one.text)]
+    # The subject, which the sender wrote, stands in the reply's octets.
+    said = repr(effects).replace(subject, "") + breaker_alert(case.now_at, RULES).text
     if case.facts.client:
-        said += owing_alert(case.facts.client, case.now_at, RULES).text
+        said += owing_alert(case.facts.client, case.now_at, RULES, filed=True).text
     for key in KEYS:
         if key != case.facts.client:
             assert not [mark for mark in secrets(key) if mark in said]
@@ -160,7 +168,7 @@ async def test_drafts_copies_logs_and_status(
     """
     clients: dict[str, Any] = {"vostok": None, "harbor": None, "linden": None}
     for key in KEYS:
-        name, person, agreement, phone, *_ = secrets(key)
+        name, person, agreement, phone, _, _, word = secrets(key)
         clients[key] = {
             "name": name,
             "addresses": [f"boss@{key}.example", f"@{key}.example"],
@@ -169,6 +177,7 @@ async def test_drafts_copies_logs_and_status(
             "language": "en",
             "agreement": {"name": agreement},
             "phone": phone,
+            "urgent_word": word,
         }
     with ThreadedSmtpSink() as sink:
         clock = FixedClock(at("2026-11-13 17:00"))
