@@ -1,4 +1,4 @@
-"""Faults of ``absences.toml`` that no single key shows: dates that run backwards, a year of absence, words nobody reads."""
+"""Faults of ``absences.toml`` that no single key shows: dates that run backwards, a year of absence, lacking words."""
 
 from __future__ import annotations
 

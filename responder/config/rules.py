@@ -121,9 +121,7 @@ def policy(
         filing=FilingRules(**tables.filing.model_dump()),
         templates={language: table.model_dump(exclude_none=True) for language, table in tables.templates.items()},
         absences=tuple(
-            Absence(
-                from_on=table.from_, until_on=table.until, say=words(table.say, language), deputy=table.deputy
-            )
+            Absence(from_on=table.from_, until_on=table.until, say=words(table.say, language), deputy=table.deputy)
             for table in absences
         ),
     )

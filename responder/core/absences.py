@@ -44,7 +44,8 @@ def words_for(absences: Sequence[Absence], from_on: date, until_on: date) -> tup
     """Return the ``say`` and the deputy for those dates: each of the absence that ends last and has one."""
     there = [each for each in absences if each.from_on <= until_on and from_on <= each.until_on]
     there.sort(key=lambda each: each.until_on, reverse=True)
-    say = next((each.say for each in there if each.say), {})
+    nothing: Mapping[str, str] = {}
+    say = next((each.say for each in there if each.say), nothing)
     return say, next((each.deputy for each in there if each.deputy), "")
 
 

@@ -177,9 +177,7 @@ class Calendar:
         if found is None:
             dates = dates_touching(max(period.starts_at, now_at), period.ends_at)
             found = self.derived[key] = tuple(
-                on
-                for on in dates
-                if on >= today_on and edge(on, 0, self.zone) < period.ends_at and self.away_on(on)
+                on for on in dates if on >= today_on and edge(on, 0, self.zone) < period.ends_at and self.away_on(on)
             )
         if not found or edge(found[0], 0, self.zone) >= due_at:
             return None

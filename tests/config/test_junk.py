@@ -48,7 +48,8 @@ def _places(data: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 @given(
     changes=st.lists(st.tuples(st.sampled_from(_places(GOOD)), KEYS, VALUES), max_size=4),
     more=VALUES,
-    away=VALUES | st.lists(st.dictionaries(st.sampled_from(["from", "until", "say", "deputy", "x"]), VALUES), max_size=3),
+    away=VALUES
+    | st.lists(st.dictionaries(st.sampled_from(["from", "until", "say", "deputy", "x"]), VALUES), max_size=3),
 )
 def test_junk_never_gives_anything_but_problems(
     tmp_path: Path, changes: list[tuple[tuple[str, ...], str, Any]], more: Any, away: Any

@@ -36,7 +36,7 @@ def test_an_absence_closes_whole_dates_to_both_ends() -> None:
     assert calendar.is_open(at("2026-12-03 18:59"))
     assert calendar.is_open(at("2026-12-15 10:00"))
     assert [str(window.opens_at.date()) for window in calendar.windows(at("2026-12-03 20:00"), days=12)] == [
-        "2026-12-15", "2026-12-15", "2026-12-16",
+        "2026-12-15", "2026-12-15",
     ]  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def test_an_absence_over_a_clock_change(  # noqa: PLR0917 - one row of a table
     found = promise.due(calendar, term("1 working day"), "", at(arrived, zone))
     assert found is not None
     assert found.due_at == at(due, zone)
-    eve = [span for span in calendar.hours_on(date.fromisoformat(before))]
+    eve = calendar.hours_on(date.fromisoformat(before))
     assert sum((span.ends_at - span.starts_at for span in eve), timedelta()) == timedelta(hours=8)
 
 
@@ -189,9 +189,19 @@ def _away(there: Policy, arrived: str, due: str, now: str = "") -> Away | None:
         # due before it begins: nobody has to know
         ([DECEMBER], "2026-12-03 20:00", "2026-12-03 23:00", None),
         # a week of work between two: only the first is told of
-        ([DECEMBER, away("2026-12-28", "2026-12-31")], "2026-12-07 12:00", "2027-01-04 19:00", ("12-07", "12-14", True)),
+        (
+            [DECEMBER, away("2026-12-28", "2026-12-31")],
+            "2026-12-07 12:00",
+            "2027-01-04 19:00",
+            ("12-07", "12-14", True),
+        ),
         # one right after the other, and one on the other side of a weekend: there is no opening between them
-        ([DECEMBER, away("2026-12-15", "2026-12-16")], "2026-12-05 12:00", "2026-12-17 19:00", ("12-05", "12-16", True)),
+        (
+            [DECEMBER, away("2026-12-15", "2026-12-16")],
+            "2026-12-05 12:00",
+            "2026-12-17 19:00",
+            ("12-05", "12-16", True),
+        ),
         (
             [away("2026-12-04", "2026-12-04"), away("2026-12-07", "2026-12-07")],
             *("2026-12-03 20:00", "2026-12-08 19:00", ("12-04", "12-07", False)),
@@ -213,9 +223,16 @@ def test_a_closed_period_tells_of_the_absences_that_are_left_in_it(
 def test_a_day_worked_in_the_middle_ends_what_is_told() -> None:
     """Up to the dated entry that opens; after it, what is left."""
     there = rules(DECEMBER, hours=schedule(OFFICE | {"2026-12-09": ["10:00-12:00"], "2026-12-14": []}))
-    first, second = _away(there, "2026-12-05 12:00", "2026-12-09 12:00"), _away(there, "2026-12-09 13:00", "2026-12-15 19:00")
+    first, second = (
+        _away(there, "2026-12-05 12:00", "2026-12-09 12:00"),
+        _away(there, "2026-12-09 13:00", "2026-12-15 19:00"),
+    )
     assert first is not None and second is not None  # noqa: PT018 - both for the type
-    assert (first.until_on, second.from_on, second.until_on) == (date(2026, 12, 8), date(2026, 12, 10), date(2026, 12, 14))
+    assert (first.until_on, second.from_on, second.until_on) == (
+        date(2026, 12, 8),
+        date(2026, 12, 10),
+        date(2026, 12, 14),
+    )
 
 
 def test_the_words_are_those_of_the_absence_that_ends_last() -> None:
@@ -271,5 +288,3 @@ def test_the_reply_of_an_absence_takes_no_full_rules_turn() -> None:
     assert (reason, reply) == (Reason.SHORT, ReplyKind.SHORT)
     assert "away until 2026-12-14: the text for absences, which restates no rules" in details
     assert _verdict(rules(DECEMBER), "2026-12-15 20:00")[:2] == (Reason.FULL, ReplyKind.FULL)
-
-
