@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from responder import config
-from responder.commands import edit
+from responder.commands import check, edit
 from responder.errors import ConfigurationError
 from tests.command_line import CommandLine
 from tests.core.build import at
@@ -344,3 +344,37 @@ def test_a_folder_out_of_reach_is_named(tmp_path: Path) -> None:
     """Without the folder there is a sentence that says what to do."""
     with pytest.raises(ConfigurationError, match="type `sudo` before the command"):
         edit.write(tmp_path / "none" / "config.toml", tmp_path / "none" / "absences.toml", lambda _: None)
+
+
+# --------------------------------------------------------------------------------- what others show of it
+
+
+def test_check_shows_the_absences_and_the_closed_days(typed: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The week's picture names why a day is closed, and what is planned stands below it."""
+    monkeypatch.setattr(check, "SystemClock", lambda: typed.clock)
+    typed("away", "from today to friday", "--deputy", "Пётр", "--yes")
+    typed("away", "24 December", "--yes")
+    typed.clock.at = at("2026-11-26 12:00")
+    shown = typed("check", "--offline").text
+    for expected in (
+        f"read {typed.absences}: no errors",
+        "closed: away until 27 November 2026",
+        "You are away until Friday, 27 November 2026; Пётр stands in",
+        "You will be away on Thursday, 24 December 2026",
+        "Now: closed, until Monday, 30 November 2026, 10:00",
+        "Пётр замещает меня",
+    ):
+        assert expected in shown
+
+
+def test_explain_counts_the_absence_and_shows_its_text(typed: CommandLine) -> None:
+    """The due time's steps name it, the rule says why the rules are not restated, the text is what goes out."""
+    typed("away", "from 4 December to 14 December", "--yes")
+    shown = typed("explain", "--from", "ivan@vostok.example", "--at", "2026-12-07 12:00").text
+    for expected in (
+        "Tuesday, 8 December, to Monday, 14 December: away until 14 December 2026.",
+        "away until 2026-12-14: the text for absences",
+        "Меня не будет на работе по понедельник, 14 декабря, включительно.",
+        "Reason: short; reply: short; folder: Callbacks/2026-12-15 10-00",
+    ):
+        assert expected in shown
