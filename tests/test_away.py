@@ -362,7 +362,7 @@ def test_check_shows_the_absences_and_the_closed_days(typed: CommandLine, monkey
         "You are away until Friday, 27 November 2026; Пётр stands in",
         "You will be away on Thursday, 24 December 2026",
         "Now: closed, until Monday, 30 November 2026, 10:00",
-        "Пётр замещает меня",
+        "меня замещает Пётр.",
     ):
         assert expected in shown
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -219,3 +220,23 @@ def test_the_card_shows_what_holds_and_what_the_ledger_knows(typed: CommandLine)
     removed = typed("client", "remove", "nord", "--yes")
     assert "An answer is still promised to olga@nord.example by " in removed.text
     assert removed.status == 0
+
+
+@pytest.mark.usefixtures("as_root")
+def test_root_leaves_no_file_of_its_own_beside_the_ledger(typed: CommandLine) -> None:
+    """With `sudo` the ledger is read as its owner, and afterwards root may still write the configuration."""
+    nobody = 65534
+    typed.clients.write_text(BY_HAND)
+    typed.state.mkdir(mode=0o700)
+    asyncio.run(_remember(typed.state / "ledger.sqlite3"))
+    for each in (typed.state, *typed.state.iterdir()):
+        os.chown(each, nobody, nobody)
+    for folder in typed.state.parents:  # the way there has to be open for them
+        if folder.name.startswith("pytest") or folder == typed.state.parent:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    said = typed("client", "remove", "nord", "--yes")
+    assert said.status == 0, said.text
+    assert "An answer is still promised to olga@nord.example" in said.text
+    assert os.geteuid() == 0
+    assert {each.stat().st_uid for each in typed.state.iterdir()} == {nobody}
+    assert "nord" not in typed.clients.read_text()

@@ -24,7 +24,7 @@ from responder.commands.days import read_days
 from responder.config.absences import fault
 from responder.config.places import ABSENCES
 from responder.core import hours
-from responder.core.words import languages, lexicon, say_count, say_date, say_days
+from responder.core.words import languages, lexicon, say_count, say_date, say_days, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -201,7 +201,7 @@ def _told(desk: Desk, policy: Policy, table: dict[str, Any]) -> list[str]:
         if each.from_on <= until_on and from_on <= each.until_on
     ]
     if table.get("deputy"):
-        lines.append(words.say("absent_deputy", name=table["deputy"]) + ".")
+        lines.append(sentence(words.say("absent_deputy", name=table["deputy"])))
     lines += [words.say("absent_say", language=tongue, text=text) for tongue, text in table.get("say", {}).items()]
     return lines
 

@@ -21,6 +21,7 @@ from responder.core.words import (
     say_agreement,
     say_away,
     say_call,
+    say_deputy,
     say_due,
     say_instant,
     sentence,
@@ -145,8 +146,8 @@ class Speech:
         return "" if self.absent is None else sentence(self.absent.say.get(self.language, ""))
 
     def deputy(self) -> str:
-        """Name who stands in for the owner meanwhile; "" if nobody does."""
-        return "" if self.absent is None else clean(self.absent.deputy, NAME_LIMIT)
+        """Say in a sentence who stands in for the owner meanwhile; "" if nobody does."""
+        return "" if self.absent is None else say_deputy(self.language, self.absent.deputy)
 
     def owner(self) -> str:
         """Say the owner's name."""

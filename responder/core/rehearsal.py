@@ -14,7 +14,18 @@ from responder.core.absences import Away
 from responder.core.folders import read_pattern
 from responder.core.model import Agreement
 from responder.core.templates import TEMPLATE_VARIABLES, template
-from responder.core.words import Reader, clean, languages, lexicon, say_agreement, say_away, say_call, say_due, sentence
+from responder.core.words import (
+    Reader,
+    clean,
+    languages,
+    lexicon,
+    say_agreement,
+    say_away,
+    say_call,
+    say_deputy,
+    say_due,
+    sentence,
+)
 from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -182,7 +193,7 @@ def _values(policy: Policy, sample: _Sample) -> dict[str, str | list[str]]:
         "channels": [sentence(channel.why.get(language, channel.key)) for channel in policy.channels] or ["7."],
         "agreement": say_agreement(language, sample.agreement),
         "say": sentence(max([*(each.say.get(language, "") for each in policy.absences), "7"], key=len)),
-        "deputy": clean(max([*(each.deputy for each in policy.absences), "N. N."], key=len)),
+        "deputy": say_deputy(language, max([*(each.deputy for each in policy.absences), "N. N."], key=len)),
     }
 
 

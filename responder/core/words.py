@@ -238,6 +238,12 @@ def say_away(reader: Reader, away: Away) -> str:
     return sentence(say_days(reader.language, phrase, away.from_on, away.until_on, reader.year))
 
 
+def say_deputy(language: str, name: str) -> str:
+    """Say in a sentence who stands in for the owner; "" for no name."""
+    name = clean(name, 200)
+    return sentence(lexicon(language).say("away_deputy", name=name)) if name else ""
+
+
 def say_count(language: str, phrase: str, count: int) -> str:
     """Fill in a phrase about a number, in the form that the language has for it."""
     form = Locale.parse(language).plural_form(count)

@@ -49,7 +49,7 @@ def test_russian_within_it() -> None:
         "Здравствуйте, Иван Петрович!\n\n"
         "Я отвечу на Ваше письмо «Договор аренды» до 19:00 во вторник, 15 декабря. Меня не будет на работе по "
         "понедельник, 14 декабря, включительно. Я на конференции, телефон выключен.\n\n"
-        "Если дело не может ждать: пока меня нет, Пётр Иванов, petr@example.com замещает меня.\n\n"
+        "Если дело не может ждать, меня замещает Пётр Иванов, petr@example.com.\n\n"
         "Это автоматический ответ.\n\n"
         "Анна Светлова"
     )
@@ -74,7 +74,7 @@ def test_english_within_it() -> None:
         "Dear Mr Petrov,\n\n"
         "I will answer your message “Договор аренды” by 19:00 on Tuesday, 15 December. Until and including Monday, "
         "14 December, I am away from work. I am at a conference, with my phone switched off.\n\n"
-        "If it cannot wait until then, Пётр Иванов, petr@example.com is standing in for me.\n\n"
+        "If it cannot wait until then, you can turn to my stand-in, Пётр Иванов, petr@example.com.\n\n"
         "This is an automatic reply.\n\n"
         "Анна Светлова"
     )

@@ -42,7 +42,7 @@ RUSSIAN = """\
 20 ноября, 19:00 в Москве). Меня не будет на работе с понедельника, 16 ноября, по среду, 18 ноября, включительно. \
 Я на конференции и читаю почту только по возвращении.
 
-Если дело не может ждать: пока меня нет, Пётр Иванов, +7 495 000-00-00 замещает меня.
+Если дело не может ждать, меня замещает Пётр Иванов, +7 495 000-00-00.
 
 Это автоматический ответ.
 
@@ -55,7 +55,7 @@ Dear Ms Ortega,
 I will answer your message “A question” by 11:00 on Friday, 20 November, your time (19:00 in Moscow). Until and \
 including Wednesday, 18 November, I am away from work. I am at a conference.
 
-If it cannot wait until then, Пётр Иванов, +7 495 000-00-00 is standing in for me.
+If it cannot wait until then, you can turn to my stand-in, Пётр Иванов, +7 495 000-00-00.
 
 This is an automatic reply.
 
@@ -161,7 +161,7 @@ async def test_planned_while_the_daemon_runs_it_holds_for_the_next_mail(office: 
     (reply,) = await office.sink.arrived(1, 60)
     until = format_date(today_on + timedelta(days=1), "d MMMM", locale="ru")
     assert f"{until}, включительно." in body_of(reply).replace(" года", "")
-    assert "Пётр замещает меня" in body_of(reply)
+    assert "меня замещает Пётр." in body_of(reply)
     status = await responder_in_thread("status", *place, scene=office)
     assert "away until" in status
     assert "Пётр stands in" in status
