@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -190,6 +190,141 @@ def login(name: str | None, config_path: Path | None, state_path: Path | None, *
     from responder.commands import login as room  # noqa: PLC0415
 
     sys.exit(room.login(config_path, state_path, name, paste=paste))
+
+
+class _WordsFirst(click.Group):
+    """A group whose first word may be the words of its first command: ``away "from friday"`` is ``away plan …``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the first command's name before words that name none."""
+        if args and args[0] not in (*self.commands, *ctx.help_option_names) and not ctx.resilient_parsing:
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
+
+
+_YES = click.option("--yes", is_flag=True, help="Do not ask; write it.")
+
+
+@main.group(
+    cls=_WordsFirst,
+    short_help="Plan absences.",
+    epilog='Example: responder away "from 24 December to 8 January" --deputy "Pyotr Ivanov"',
+)
+def away() -> None:
+    """Plan when you are away: no hours, no calls, and replies that say until when.
+
+    The days may come at once, without the word `plan`. Absences end by themselves; several may be planned.
+    """
+
+
+@away.command("plan", short_help="Plan an absence.", epilog="Example: responder away «с пятницы по понедельник»")
+@click.argument("words", nargs=-1, required=True, metavar="DAYS")
+@click.option("--say", "say", multiple=True, metavar="TEXT", help="What clients are told, in your language; en=TEXT.")
+@click.option("--deputy", default="", metavar="NAME", help="Who stands in for you; clients are told.")
+@_YES
+@_CONFIG
+@_STATE
+def away_plan(
+    words: tuple[str, ...],
+    say: tuple[str, ...],
+    deputy: str,
+    config_path: Path | None,
+    state_path: Path | None,
+    *,
+    yes: bool,
+) -> None:
+    """Plan an absence: whole days, the first and the last included."""
+    from responder.commands import away as room  # noqa: PLC0415
+
+    wish = room.Wish(words=" ".join(words), say=say, deputy=deputy, yes=yes)
+    sys.exit(room.plan(config_path, state_path, wish))
+
+
+@away.command("list", short_help="List the absences.", epilog="Example: responder away list --json")
+@_JSON
+@_CONFIG
+def away_list(config_path: Path | None, *, as_json: bool) -> None:
+    """List the absences that go on, are planned, or ended in the last 30 days."""
+    from responder.commands import away as room  # noqa: PLC0415
+
+    sys.exit(room.show(config_path, as_json=as_json))
+
+
+@away.command("cancel", short_help="Take an absence back.", epilog="Example: responder away cancel 2")
+@click.argument("words", nargs=-1, metavar="[NUMBER | DAYS]")
+@_YES
+@_CONFIG
+@_STATE
+def away_cancel(words: tuple[str, ...], config_path: Path | None, state_path: Path | None, *, yes: bool) -> None:
+    """Take an absence back, by its number in the list or by its days; one that has begun ends with yesterday."""
+    from responder.commands import away as room  # noqa: PLC0415
+
+    sys.exit(room.cancel(config_path, state_path, " ".join(words), yes=yes))
+
+
+@main.group(
+    short_help="Add, list, show and remove clients.",
+    epilog="Example: responder client add vostok --address ivan@vostok.example --timezone Asia/Vladivostok",
+)
+def client() -> None:
+    """Keep the clients in clients.toml beside the configuration; what was written there by hand stays as it is."""
+
+
+@client.command("add", short_help="Add a client.", epilog="Example: responder client add vostok")
+@click.argument("key")
+@click.option("--name", default="", help="What the client is called.")
+@click.option("--address", "addresses", multiple=True, help="An address, or a domain as @vostok.example; repeatable.")
+@click.option("--person", "people", multiple=True, metavar="ADDRESS=NAME", help="How you address somebody; repeatable.")
+@click.option("--timezone", default="", metavar="ZONE", help='Where they are: "Asia/Vladivostok".')
+@click.option("--language", default="", metavar="CODE", help="Language of the replies; left out: yours.")
+@click.option("--phone", default="", help="The number you call back.")
+@click.option("--response", default="", metavar="TERM", help='"4 working hours", "2 working days", "next window".')
+@click.option("--agreement", default="", metavar="NAME", help="The document that holds the rules, as it is cited.")
+@click.option("--version", "version", default="", help="Its version.")
+@click.option("--from", "from_words", default="", metavar="DAY", help="The first day it is in force.")
+@click.option("--until", "until_words", default="", metavar="DAY", help="The last day it is in force.")
+@_YES
+@_CONFIG
+@_STATE
+def client_add(config_path: Path | None, state_path: Path | None, **wish: Any) -> None:
+    """Add a client; addresses and zone are asked for if you leave them out."""
+    from responder.commands import client as room  # noqa: PLC0415
+
+    sys.exit(room.add(config_path, state_path, room.Wish(**wish)))
+
+
+@client.command("list", short_help="List the clients.", epilog="Example: responder client list")
+@_JSON
+@_CONFIG
+def client_list(config_path: Path | None, *, as_json: bool) -> None:
+    """List the clients with their addresses, and what time it is there."""
+    from responder.commands import client_card as room  # noqa: PLC0415
+
+    sys.exit(room.list_clients(config_path, as_json=as_json))
+
+
+@client.command("show", short_help="Show one client.", epilog="Example: responder client show vostok --json")
+@click.argument("key")
+@_JSON
+@_CONFIG
+@_STATE
+def client_show(key: str, config_path: Path | None, state_path: Path | None, *, as_json: bool) -> None:
+    """Show all that holds for one client: zone, terms, agreement, hours for calls, last mail and open promises."""
+    from responder.commands import client_card as room  # noqa: PLC0415
+
+    sys.exit(room.show(config_path, state_path, key, as_json=as_json))
+
+
+@client.command("remove", short_help="Remove a client.", epilog="Example: responder client remove vostok")
+@click.argument("key")
+@_YES
+@_CONFIG
+@_STATE
+def client_remove(key: str, config_path: Path | None, state_path: Path | None, *, yes: bool) -> None:
+    """Remove a client from clients.toml; open promises are named first."""
+    from responder.commands import client as room  # noqa: PLC0415
+
+    sys.exit(room.remove(config_path, state_path, key, yes=yes))
 
 
 @main.command(

@@ -16,6 +16,7 @@ from rich.table import Table
 from responder.adapters.alerts import give_alert, say_ways
 from responder.adapters.clock import SystemClock
 from responder.commands import place, versions
+from responder.commands.absent import now_and_next
 from responder.commands.pictures import client_picture, week_picture
 from responder.commands.sample import sample_reply
 from responder.commands.when import say_short, say_when
@@ -90,6 +91,8 @@ def _show_rules(console: Console, policy: Policy, now_at: datetime) -> None:
     why = calendar.why_open(now_at)
     change = say_when(calendar.next_change(now_at), zone)
     console.print(f"Now: {'open (' + why + '), until' if why else 'closed, until'} {change}\n")
+    for line in now_and_next(policy, today_on):
+        console.print(f"You {line.replace('away', 'are away', 1) if line.startswith('away') else line}", markup=False)
     for client in policy.clients:
         console.print(client_picture(policy, client, monday_on))
     table = Table(title="The next windows", title_justify="left", box=None, padding=(0, 2, 0, 0))

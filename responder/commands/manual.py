@@ -26,6 +26,7 @@ EXIT_STATUS = (
 FILES = (
     ("config.toml", "the rules: from --config, $CONFIGURATION_DIRECTORY, ./, ~/.config/responder or /etc/responder"),
     ("clients.toml", "more clients, beside it"),
+    ("absences.toml", "when you are away, beside it"),
     ("ledger.sqlite3", "what was seen, decided and promised, in the state directory"),
 )
 

@@ -6,6 +6,7 @@ A command started as root takes on the identity of the state directory's owner b
 
 from __future__ import annotations
 
+import contextlib
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -100,6 +101,28 @@ def make_state(state: Path) -> None:
         raise ConfigurationError(f"{state}: the state directory cannot be made ({error.strerror})") from error
     if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
         raise ConfigurationError(f"{state}: the state directory is not yours; name another with --state")
+
+
+@contextlib.contextmanager
+def as_its_owner(state: Path) -> Generator[None]:
+    """As root, act as the owner of the state directory for a while: what is written meanwhile is theirs."""
+    try:
+        owner = state.stat()
+    except OSError:
+        owner = None
+    if os.geteuid() != 0 or owner is None or owner.st_uid == 0:
+        yield
+        return
+    groups, group = os.getgroups(), os.getegid()
+    try:
+        os.setgroups([])
+        os.setegid(owner.st_gid)
+        os.seteuid(owner.st_uid)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
 
 
 def take_on_identity(state: Path) -> None:

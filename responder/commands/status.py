@@ -20,6 +20,7 @@ from responder import config
 from responder.adapters.clock import SystemClock
 from responder.adapters.ledger import SqliteLedger
 from responder.commands import place
+from responder.commands.absent import now_and_next
 from responder.commands.when import say_short, say_span, say_when
 from responder.core import hours
 from responder.core.model import Reason
@@ -170,11 +171,21 @@ def _troubles_of(name: str, notes: Mapping[str, str], now_at: datetime, *, runni
 
 
 def _as_json(report: Report, now_at: datetime) -> dict[str, object]:
-    times: dict[str, object] = {"open": None, "why": None, "changes_at": None}
+    times: dict[str, object] = {"open": None, "why": None, "changes_at": None, "absences": None}
     if report.policy is not None:
         calendar = hours.calendar(report.policy, "")
         why = calendar.why_open(now_at)
-        times = {"open": bool(why), "why": why or None, "changes_at": calendar.next_change(now_at).isoformat()}
+        today_on = now_at.astimezone(report.policy.owner.zone).date()
+        times = {
+            "open": bool(why),
+            "why": why or None,
+            "changes_at": calendar.next_change(now_at).isoformat(),
+            "absences": [
+                {"from": each.from_on.isoformat(), "until": each.until_on.isoformat(), "now": each.from_on <= today_on}
+                for each in sorted(report.policy.absences, key=lambda each: each.from_on)
+                if each.until_on >= today_on
+            ],
+        }
     return {
         "running": report.running,
         **times,
@@ -214,6 +225,8 @@ def _show(console: Console, report: Report, now_at: datetime) -> None:
         modes = {"send": "clients are answered automatically", "draft": "replies are laid into Drafts"}
         mode = modes.get(report.policy.replies.mode, "automatic replies are off")
         console.print(f"open ({why}) until {until}" if why else f"closed until {until}; {mode}")
+        for line in now_and_next(report.policy, now_at.astimezone(zone).date()):
+            console.print(line, markup=False)
     _show_mailboxes(console, report.notes, zone)
     counts = report.summary
     said = [

@@ -47,12 +47,18 @@ class Source:
 
 @dataclass(slots=True)
 class Book:
-    """The main file and the one with more clients; either is None where it could not be read."""
+    """The main file, the one with more clients and the one with absences; None where it could not be read.
+
+    ``instead`` holds the text of files that are not written yet: it is read in place of what stands in them.
+    """
 
     path: FilePath
     clients_path: FilePath
+    absences_path: FilePath
+    instead: Mapping[FilePath, str] = field(default_factory=dict["FilePath", str])
     main: Source | None = None
     clients: Source | None = None
+    absences: Source | None = None
     problems: list[Problem] = field(default_factory=list[Problem])
     told: list[Path] = field(default_factory=list["Path"])
     warnings: list[Problem] = field(default_factory=list[Problem])
@@ -61,7 +67,7 @@ class Book:
         """Read a file; a fault of reading or of TOML is told, and there is no source then."""
         text = ""
         try:
-            text = path.read_bytes().decode("utf-8-sig")
+            text = self.instead[path] if path in self.instead else path.read_bytes().decode("utf-8-sig")
             data = tomllib.loads(text)
         except OSError as error:
             self.file_problem(path, f"cannot be read: {error.strerror or error}")
@@ -116,6 +122,17 @@ class Book:
             self.told.append(path)
             self.problems.append(_problem(self.clients, path, text))
 
+    def in_absences(self, path: Path, text: str) -> None:
+        """Tell a fault of a key of ``absences.toml``."""
+        if self.absences is not None:
+            self.told.append(path)
+            self.problems.append(_problem(self.absences, path, text))
+
+    def warn_of_absences(self, path: Path, text: str) -> None:
+        """Tell what is allowed in ``absences.toml`` and yet probably not meant."""
+        if self.absences is not None:
+            self.warnings.append(_problem(self.absences, path, text))
+
     def member(self, path: Path, value: object) -> Path:
         """Return the path of a list's member: the first that is written so."""
         there = inside(self._source(path).data, path)
@@ -128,7 +145,7 @@ class Book:
 
     def sorted(self, problems: list[Problem]) -> tuple[Problem, ...]:
         """Return problems in the order of the files and their lines, each once."""
-        files = [str(self.path), str(self.clients_path)]
+        files = [str(self.path), str(self.clients_path), str(self.absences_path)]
 
         def place(problem: Problem) -> tuple[int, int]:
             return files.index(problem.file) if problem.file in files else len(files), problem.line

@@ -35,6 +35,7 @@ class Lines:
         self._at = 0
         self._newlines = [match.start() for match in re.finditer("\n", text)]
         self._known: dict[Path, int] = {}
+        self._tables: dict[Path, int] = {}  # how many members an array of tables has so far
         self._scan()
 
     def line(self, path: Sequence[str | int]) -> int:
@@ -48,11 +49,22 @@ class Lines:
         table: Path = ()
         while self._skip() < len(self._text):
             if self._text[self._at] == "[":
-                self._at += 2 if self._text.startswith("[[", self._at) else 1
-                table = self._key(())
+                array = self._text.startswith("[[", self._at)
+                self._at += 2 if array else 1
+                table = self._header(array=array)
                 self._at = self._text.find("\n", self._at) % (len(self._text) + 1)
             else:
                 self._pair(table)
+
+    def _header(self, *, array: bool) -> Path:
+        """Read a table's name; below an array of tables it means the last member, and ``[[…]]`` begins a new one."""
+        path = self._key(())
+        if array:
+            self._tables[path] = self._tables.get(path, -1) + 1
+        if path in self._tables:
+            path = (*path, self._tables[path])
+            self._note(path)
+        return path
 
     def _skip(self) -> int:
         match = _SPACE.match(self._text, self._at)
@@ -80,6 +92,8 @@ class Lines:
             word = match.group()
             if word[0] in "\"'":
                 word = tomllib.loads(f"key = {word}")["key"]
+            if path in self._tables:
+                path = (*path, self._tables[path])
             path = (*path, word)
             self._note(path)
             self._at = match.end()

@@ -14,6 +14,7 @@ from responder.config.tables import InlineSecret
 from responder.config.values import INBOX, OWN
 from responder.core.address import normal_address, normal_domain
 from responder.core.model import (
+    Absence,
     Agreement,
     Channel,
     Client,
@@ -31,11 +32,12 @@ from responder.core.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path as FilePath
 
     from responder.config.lines import Path
     from responder.config.tables import (
+        AbsenceTable,
         AgreementTable,
         ChannelTable,
         ClientTable,
@@ -63,7 +65,9 @@ PORTS = {
 _SOME_HOURS = Schedule(weekdays=((Stretch(opens=540, closes=1020),),) * 7)
 
 
-def policy(tables: File, clients: Mapping[str, ClientTable], report: Report) -> Policy:
+def policy(
+    tables: File, clients: Mapping[str, ClientTable], absences: Sequence[AbsenceTable], report: Report
+) -> Policy:
     """Return the rules; ``clients`` are those of both files, in their order."""
     owner = tables.owner
     language = owner.language
@@ -118,6 +122,10 @@ def policy(tables: File, clients: Mapping[str, ClientTable], report: Report) -> 
         filing=FilingRules(**tables.filing.model_dump()),
         digest=DigestRules(at=tables.digest.at, to="" if tables.digest.to == INBOX else tables.digest.to),
         templates={language: table.model_dump(exclude_none=True) for language, table in tables.templates.items()},
+        absences=tuple(
+            Absence(from_on=table.from_, until_on=table.until, say=words(table.say, language), deputy=table.deputy)
+            for table in absences
+        ),
     )
 
 

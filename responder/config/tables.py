@@ -307,6 +307,7 @@ class TemplateTable(Table):
     full: str | None = Field(default=None, description="the rules restated")
     short: str | None = Field(default=None, description="two lines with this message's due time")
     urgent: str | None = Field(default=None, description="the answer to a message that bears the urgent word")
+    away: str | None = Field(default=None, description="instead of both while you are away")
     stranger: str | None = Field(default=None, description="what strangers get: no hours, no names")
     subject: str | None = Field(default=None, description="the reply's subject")
 
@@ -351,6 +352,27 @@ class ClientsFile(Table):
     """``clients.toml``: more clients, beside the main file."""
 
     clients: dict[Key, ClientTable] = Field(default={}, description="one table for each client: [clients.vostok]")
+
+
+#: Stands for a date that is missing or faulty.
+_SOME_DAY = date(2026, 1, 1)
+
+
+class AbsenceTable(Table):
+    """Days on which you are away, both included."""
+
+    stand_ins: ClassVar[dict[str, Any]] = {"from": _SOME_DAY, "until": _SOME_DAY}
+
+    from_: date = Field(alias="from", description="the first day you are away")
+    until: date = Field(description="the last day you are away")
+    say: Words = Field(default={}, description="what clients are told of it, by language")
+    deputy: LineOrNothing = Field(default="", description="who stands in for you")
+
+
+class AbsencesFile(Table):
+    """``absences.toml``: when you are away, beside the main file."""
+
+    absences: list[AbsenceTable] = Field(default=[], description="one table for each absence: [[absences]]")
 
 
 class File(Table):

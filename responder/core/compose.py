@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from responder.core import message
 from responder.core.folders import folder_name
 from responder.core.model import ReplyKind
-from responder.core.phrases import VARIABLES, Speech
+from responder.core.phrases import EVERY_VARIABLE, Speech
 from responder.core.rehearsal import TemplateFault, check_templates
 from responder.core.templates import template
 from responder.core.words import clean, languages
@@ -59,9 +59,13 @@ def reply_text(policy: Policy, facts: Facts, verdict: Verdict, calendar: Calenda
         return Text(subject=subject, body=template(policy, language, "stranger").render({}))
     if verdict.reply is ReplyKind.NONE or verdict.due is None:
         raise ValueError(f"no words for the reply {verdict.reply.value!r} without a due time")
-    text = template(policy, language, verdict.reply.value)
-    speech = Speech(policy, facts, verdict.due.due_at, calendar, now_at)
-    return Text(subject=subject, body=text.render({name: VARIABLES[name](speech) for name in text.uses}))
+    period, due_at = verdict.period, verdict.due.due_at
+    # Urgent mail gets the urgent text also while the owner is away: it is what was agreed.
+    plain = period is not None and verdict.reply is not ReplyKind.URGENT
+    away = calendar.away(period, due_at, now_at) if plain and period is not None else None
+    text = template(policy, language, verdict.reply.value if away is None else "away")
+    speech = Speech(policy, facts, due_at, calendar, now_at, away)
+    return Text(subject=subject, body=text.render({name: EVERY_VARIABLE[name](speech) for name in text.uses}))
 
 
 def reply_message(policy: Policy, mailbox: str, facts: Facts, text: Text, message_id: str, now_at: datetime) -> bytes:

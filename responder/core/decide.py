@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from responder.core.absences import Away
     from responder.core.model import Client
 
 #: A greylisted message arrives late by some minutes to an hour or two; longer is not the network's doing.
@@ -80,6 +81,13 @@ class Sight:
             self._period_known = True
             self._period = self.calendar.closed_period(self.case.arrived_at)
         return self._period
+
+    @property
+    def away(self) -> Away | None:
+        """What the closed period has of absences; None where the reply need not speak of one."""
+        if self.period is None or self.due is None:
+            return None
+        return self.calendar.away(self.period, self.due.due_at, self.case.now_at)
 
     def clock(self, at: datetime) -> str:
         """Say an instant in the owner's clock."""
@@ -284,6 +292,8 @@ def _no_due_time(s: Sight) -> Answer:
 def _full(s: Sight) -> Answer:
     if s.client is None:
         return False, "a stranger gets the stranger's text"
+    if (away := s.away) is not None:
+        return False, f"away until {away.until_on}: the text for absences, which restates no rules"
     full_at = s.case.history.full_at
     if full_at is None:
         return True, "the rules in full were never sent to this address"

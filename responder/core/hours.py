@@ -13,6 +13,7 @@ from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
+from responder.core.absences import Away, because, covering, words_for
 from responder.core.holiday_table import known_holiday_code, public_holiday, transferred_working_day
 from responder.core.model import Placement, Span, Window
 from responder.core.spans import (
@@ -131,7 +132,7 @@ class Calendar:
             dated = dated_entry(self.policy.hours, on)
             if dated is not None:
                 stretches = dated.stretches
-            elif self._holiday(on):
+            elif self._shut(on):
                 stretches = ()
             else:
                 stretches = self._weekly[self._weekday(on)]
@@ -148,6 +149,8 @@ class Calendar:
             return ""
         if dated_entry(self.policy.hours, on) is not None:
             return "dated entry"
+        if (absence := covering(self.policy.absences, on)) is not None:
+            return because(absence)
         if holiday := self._holiday(on):
             return f"public holiday: {holiday}"
         return "no hours that weekday"
@@ -156,6 +159,34 @@ class Calendar:
         """Return the hours that touch the range, whole, in order; none overlaps another."""
         spans = [span for on in dates_touching(from_at, until_at) for span in self.hours_on(on)]
         return tuple(span for span in disjoint(spans) if span.ends_at > from_at and span.starts_at < until_at)
+
+    def away_on(self, on: date) -> bool:
+        """Tell whether that date is one of an absence's, and closed: a dated entry may open it all the same."""
+        return covering(self.policy.absences, on) is not None and not self.hours_on(on)
+
+    def away(self, period: Span, due_at: datetime, now_at: datetime) -> Away | None:
+        """Return what a closed period has of absences, for somebody who waits in it until that due time.
+
+        Only what goes on or is still to come counts, and begins before the due time; None if there is nothing.
+        """
+        if not self.policy.absences:
+            return None
+        today_on = now_at.astimezone(self.zone).date()
+        key = "away", period, today_on
+        found: tuple[date, ...] | None = self.derived.get(key)
+        if found is None:
+            dates = dates_touching(max(period.starts_at, now_at), period.ends_at)
+            found = self.derived[key] = tuple(
+                on for on in dates if on >= today_on and edge(on, 0, self.zone) < period.ends_at and self.away_on(on)
+            )
+        if not found or edge(found[0], 0, self.zone) >= due_at:
+            return None
+        say, deputy = words_for(self.policy.absences, found[0], found[-1])
+        return Away(from_on=found[0], until_on=found[-1], begun=found[0] <= today_on, say=say, deputy=deputy)
+
+    def _shut(self, on: date) -> bool:
+        """Tell whether a date that no dated entry speaks of is closed whatever its weekday."""
+        return covering(self.policy.absences, on) is not None or bool(self._holiday(on))
 
     def _holiday(self, on: date) -> str:
         return public_holiday(self.policy.owner.holidays, on, "en")
@@ -181,7 +212,7 @@ class Calendar:
         stretches = schedule.weekdays[self._weekday(on)] if own is None else own.stretches
         if owners is not None:
             return common(stretches, owners.stretches)
-        return () if self._holiday(on) else stretches
+        return () if self._shut(on) else stretches
 
     # ------------------------------------------------------------------------------ open and closed
 

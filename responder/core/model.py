@@ -12,6 +12,7 @@ channel        phone, WhatsApp, e-mail: when it is welcome, and why not otherwis
 window         a callback window: a stretch in which the owner returns calls and answers filed mail
 topic          what a message is about, with its own agreed response time
 agreement      the document that holds the rules for one client
+absence        whole days on which the owner is away, planned ahead; it ends by itself
 reply          the automatic answer: *full* (the rules restated) or *short* (this message's due time)
 promise        "answered by <instant>"
 ledger         the database of messages seen, decisions, replies, promises
@@ -223,6 +224,19 @@ class MailboxRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """A stretch of the owner's local dates, both included, on which the owner is away.
+
+    ``say`` is what clients are told of it, by language; ``deputy`` is who stands in. Both may be empty.
+    """
+
+    from_on: date
+    until_on: date
+    say: Mapping[str, str] = field(default_factory=_empty)
+    deputy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Caps on replies; days and hours are rolling."""
 
@@ -269,8 +283,8 @@ class Policy:
     """All rules: one object feeds decision, reply, folders and documents, so they cannot disagree.
 
     Compared by identity: a reload makes a new one, and whatever was computed from the old one goes with it.
-    ``clients``, ``topics``, ``channels`` and ``windows`` keep the order of the file. ``templates`` are the owner's
-    own words: language → template key → Jinja2 source.
+    ``clients``, ``topics``, ``channels``, ``windows`` and ``absences`` keep the order of the file. ``templates`` are
+    the owner's own words: language → template key → Jinja2 source.
     """
 
     owner: Owner
@@ -285,6 +299,7 @@ class Policy:
     filing: FilingRules
     digest: DigestRules = field(default_factory=DigestRules)
     templates: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, "Mapping[str, str]"])
+    absences: tuple[Absence, ...] = ()
 
     def client(self, key: str) -> Client:
         """Return the client with that key; KeyError if there is none."""

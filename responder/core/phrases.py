@@ -19,7 +19,9 @@ from responder.core.words import (
     inner_quotes,
     lexicon,
     say_agreement,
+    say_away,
     say_call,
+    say_deputy,
     say_due,
     say_instant,
     sentence,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date, datetime
 
+    from responder.core.absences import Away
     from responder.core.hours import Calendar
     from responder.core.model import Channel, Client, Facts, Policy, Span, Window
     from responder.core.words import DayPart
@@ -46,12 +49,21 @@ _CHOICE = 2
 class Speech:
     """The values for one reply to one client; each is a method, so that a template costs only what it uses."""
 
-    def __init__(self, policy: Policy, facts: Facts, due_at: datetime, calendar: Calendar, now_at: datetime) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        facts: Facts,
+        due_at: datetime,
+        calendar: Calendar,
+        now_at: datetime,
+        away: Away | None = None,
+    ) -> None:
         self.policy = policy
         self.facts = facts
         self.due_at = due_at
         self.calendar = calendar
         self.now_at = now_at
+        self.absent = away
         self.client: Client = policy.client(facts.client)
         self.language = self.client.language
         year = now_at.astimezone(self.client.zone).year
@@ -131,6 +143,18 @@ class Speech:
             return ""
         return clean(self.client.urgent_word, NAME_LIMIT)
 
+    def away(self) -> str:
+        """Say in a sentence on which days the owner is away; "" when at work."""
+        return "" if self.absent is None else say_away(self.reader, self.absent)
+
+    def say(self) -> str:
+        """Give the owner's words for this absence, if there are any in the client's language."""
+        return "" if self.absent is None else sentence(self.absent.say.get(self.language, ""))
+
+    def deputy(self) -> str:
+        """Say in a sentence who stands in for the owner meanwhile; "" if nobody does."""
+        return "" if self.absent is None else say_deputy(self.language, self.absent.deputy)
+
     def owner(self) -> str:
         """Say the owner's name."""
         return clean(self.policy.owner.name, NAME_LIMIT)
@@ -179,6 +203,15 @@ VARIABLES: Mapping[str, Callable[[Speech], Value]] = {
     "agreement": Speech.agreement,
     "urgent": Speech.urgent,
     "owner": Speech.owner,
+}
+
+# Those of the text for absences, and those of any text.
+AWAY_VARIABLES = frozenset({*VARIABLES, "away", "say", "deputy"})
+EVERY_VARIABLE: Mapping[str, Callable[[Speech], Value]] = {
+    **VARIABLES,
+    "away": Speech.away,
+    "say": Speech.say,
+    "deputy": Speech.deputy,
 }
 
 

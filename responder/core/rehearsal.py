@@ -7,13 +7,25 @@ comes out must be a reply that a person may get.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from responder.core.absences import Away
 from responder.core.folders import read_pattern
 from responder.core.model import Agreement
 from responder.core.templates import TEMPLATE_VARIABLES, template
-from responder.core.words import Reader, clean, languages, lexicon, say_agreement, say_call, say_due, sentence
+from responder.core.words import (
+    Reader,
+    clean,
+    languages,
+    lexicon,
+    say_agreement,
+    say_away,
+    say_call,
+    say_deputy,
+    say_due,
+    sentence,
+)
 from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -31,7 +43,7 @@ _DUE: tuple[tuple[DayPart, timedelta], ...] = (
     ("_end", timedelta(hours=22, minutes=7)),
 )
 # What a message and a client may have or not have.
-_OPTIONAL = ("name", "subject", "reason", "call", "channels", "agreement", "urgent")
+_OPTIONAL = ("name", "subject", "reason", "call", "channels", "agreement", "urgent", "say", "deputy")
 _CASES = tuple(
     dict.fromkeys(
         (
@@ -42,6 +54,7 @@ _CASES = tuple(
         )
     )
 )
+_SAMPLE_AWAY = Away(from_on=date(2026, 12, 2), until_on=date(2026, 12, 9), begun=True)
 _SUBJECTS = ("", "Re: 7", "Re: " + "7 " * 200)
 
 
@@ -103,7 +116,7 @@ def _check_texts(policy: Policy) -> Iterator[TemplateFault]:
         cases = (_CASES[0], _CASES[-1]) if alike in tried else _CASES
         keys = ("full", "short") if alike in tried and not sample.urgent else ("full", "short", "urgent")
         tried.add(alike)
-        for key in keys:
+        for key in (*keys, "away"):
             path = f"templates.{sample.language}.{key}"
             if path not in faulty and (text := _try_reply(policy, sample, key, cases)):
                 faulty.add(path)
@@ -183,6 +196,8 @@ def _values(policy: Policy, sample: _Sample) -> dict[str, str | list[str]]:
         "channels": [sentence(channel.why.get(language, channel.key)) for channel in policy.channels] or ["7."],
         "agreement": say_agreement(language, sample.agreement),
         "urgent": sample.urgent or "7",
+        "say": sentence(max([*(each.say.get(language, "") for each in policy.absences), "7"], key=len)),
+        "deputy": say_deputy(language, max([*(each.deputy for each in policy.absences), "N. N."], key=len)),
     }
 
 
@@ -193,7 +208,8 @@ def _reader(policy: Policy, sample: _Sample) -> Reader:
 def _always(policy: Policy, sample: _Sample, named: bool) -> dict[str, str | list[str]]:  # noqa: FBT001 - private
     words = lexicon(sample.language)
     greeting = words.say("greeting_name", name=sample.name) if named else words.phrases["greeting"]
-    return {"greeting": greeting, "owner": clean(policy.owner.name)}
+    away = say_away(_reader(policy, sample), _SAMPLE_AWAY)
+    return {"greeting": greeting, "owner": clean(policy.owner.name), "away": away}
 
 
 def _named(sample: _Sample, case: frozenset[str]) -> str:

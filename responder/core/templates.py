@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from jinja2 import StrictUndefined, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from responder.core.phrases import VARIABLES
+from responder.core.phrases import AWAY_VARIABLES, VARIABLES
 from responder.core.words import lexicon
 from responder.errors import ConfigurationError
 
@@ -32,6 +32,7 @@ TEMPLATE_VARIABLES = {
     "full": frozenset(VARIABLES),
     "short": frozenset(VARIABLES),
     "urgent": frozenset(VARIABLES),
+    "away": AWAY_VARIABLES,
     "stranger": frozenset[str](),
     "subject": frozenset({"original"}),
 }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import date
     from zoneinfo import ZoneInfo
 
+    from responder.core.absences import Away
     from responder.core.model import Agreement
 
 DayPart = Literal["", "_morning", "_end"]
@@ -237,6 +238,42 @@ def clock_span(starts: datetime, ends: datetime) -> str:
     """Say local times as "10:00–11:00"; midnight as an end is 24:00."""
     midnight = not (ends.hour or ends.minute) and ends.date() == starts.date() + timedelta(days=1)
     return f"{starts:%H:%M}–{'24:00' if midnight else f'{ends:%H:%M}'}"
+
+
+def say_days(language: str, phrase: str, from_on: date, until_on: date, year: int | None) -> str:
+    """Fill in a phrase about a stretch of whole days; the ending ``_day`` is its form for a single one.
+
+    Years are said where they are not the present one, ``year``, and no more often than they change; None: always.
+    """
+    words = lexicon(language)
+    forms = words.weekdays
+    known = from_on.year if year is not None and from_on.year == until_on.year else year
+    values = {
+        "from": forms["from"][from_on.weekday()],
+        "from_date": say_date(language, from_on, known),
+        "until": forms["until"][until_on.weekday()],
+        "until_date": say_date(language, until_on, year),
+        "on": forms["on"][from_on.weekday()],
+    }
+    return words.say(f"{phrase}_day" if from_on == until_on else phrase, **values)
+
+
+def say_away(reader: Reader, away: Away) -> str:
+    """Say in a sentence until when the owner is away; from when too, where it has not begun."""
+    phrase = "away_until" if away.begun and away.from_on != away.until_on else "away"
+    return sentence(say_days(reader.language, phrase, away.from_on, away.until_on, reader.year))
+
+
+def say_deputy(language: str, name: str) -> str:
+    """Say in a sentence who stands in for the owner; "" for no name."""
+    name = clean(name, 200)
+    return sentence(lexicon(language).say("away_deputy", name=name)) if name else ""
+
+
+def say_count(language: str, phrase: str, count: int) -> str:
+    """Fill in a phrase about a number, in the form that the language has for it."""
+    form = Locale.parse(language).plural_form(count)
+    return lexicon(language).say(f"{phrase}_{form}", count=str(count))
 
 
 # -------------------------------------------------------------------------------------- agreements

@@ -59,6 +59,7 @@ class Desk:
     def __init__(self, directory: Path) -> None:
         self.config = directory / "config.toml"
         self.clients = directory / "clients.toml"
+        self.absences = directory / "absences.toml"
         self.config.write_text(SMALL, encoding="utf-8")
 
     def changed(self, *changes: tuple[str, str]) -> Desk:

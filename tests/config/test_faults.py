@@ -127,12 +127,6 @@ def test_the_clients_file_is_looked_at_even_if_the_main_file_is_broken(desk: Des
     ]
 
 
-def test_an_absences_file_is_refused(desk: Desk) -> None:
-    """A file that would promise an absence and be ignored is worse than an error."""
-    (desk.config.parent / "absences.toml").touch()
-    assert desk.only().startswith("absences.toml: absences cannot be planned yet")
-
-
 def test_an_inline_password_needs_a_file_of_ones_own(desk: Desk) -> None:
     """In a file that others may read it is a fault that does not repeat the password, in a 0600 one a warning."""
     desk.changed(('{ credential = "main" }', '"hunter2"'))

@@ -45,9 +45,14 @@ def _places(data: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(changes=st.lists(st.tuples(st.sampled_from(_places(GOOD)), KEYS, VALUES), max_size=4), more=VALUES)
+@given(
+    changes=st.lists(st.tuples(st.sampled_from(_places(GOOD)), KEYS, VALUES), max_size=4),
+    more=VALUES,
+    away=VALUES
+    | st.lists(st.dictionaries(st.sampled_from(["from", "until", "say", "deputy", "x"]), VALUES), max_size=3),
+)
 def test_junk_never_gives_anything_but_problems(
-    tmp_path: Path, changes: list[tuple[tuple[str, ...], str, Any]], more: Any
+    tmp_path: Path, changes: list[tuple[tuple[str, ...], str, Any]], more: Any, away: Any
 ) -> None:
     """Whatever stands in the files, loading either succeeds or tells problems that each fit on one line."""
     data = tomllib.loads(SMALL)
@@ -61,6 +66,9 @@ def test_junk_never_gives_anything_but_problems(
     config.write_text(tomli_w.dumps(data), encoding="utf-8")
     (tmp_path / "clients.toml").write_text(
         tomli_w.dumps(more if isinstance(more, dict) else {"clients": more}), encoding="utf-8"
+    )
+    (tmp_path / "absences.toml").write_text(
+        tomli_w.dumps(away if isinstance(away, dict) else {"absences": away}), encoding="utf-8"
     )
     config.chmod(0o600)
     for each in _faults(config):

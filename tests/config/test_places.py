@@ -108,6 +108,19 @@ def test_the_stamp_changes_with_every_file(desk: Desk) -> None:
     assert stamp(settings) not in (first, second, third)
 
 
+def test_the_stamp_shows_absences_that_come_change_and_go(desk: Desk) -> None:
+    """A file of absences that appears, is rewritten or vanishes is a change; its return to what it was is none."""
+    settings = desk.load().settings
+    before = stamp(settings)
+    desk.absences.write_text("[[absences]]\nfrom = 2026-12-24\nuntil = 2027-01-08\n", encoding="utf-8")
+    written = stamp(settings)
+    desk.absences.write_text("absences = []\n", encoding="utf-8")
+    changed = stamp(settings)
+    desk.absences.unlink()
+    assert len({before, written, changed}) == 3
+    assert stamp(settings) == before
+
+
 def test_finding_a_file_needs_no_pydantic() -> None:
     """Importing the package for ``find`` and the settings' types leaves the heavy libraries alone."""
     code = "import sys, responder.config; print([m for m in ('pydantic', 'babel', 'jinja2') if m in sys.modules])"

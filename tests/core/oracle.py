@@ -136,7 +136,7 @@ class Oracle:
         named = self._named(self.policy.hours, on)
         if named:
             return named[0]
-        if on in self.closed_on:
+        if on in self.closed_on or self._away(on):
             return ()
         schedule = self.policy.hours if self.client is None or self.client.hours is None else self.client.hours
         return schedule.weekdays[self._weekday(on)]
@@ -157,7 +157,10 @@ class Oracle:
                     if left:
                         cut.append((left[0], left[-1] + 1))
             return cut
-        return [] if on in self.closed_on else whole
+        return [] if on in self.closed_on or self._away(on) else whole
+
+    def _away(self, on: date) -> bool:
+        return any(each.from_on <= on <= each.until_on for each in self.policy.absences)
 
     # walls to minutes
 
@@ -243,6 +246,15 @@ class Oracle:
         while self.sure(end) not in self.open:
             end += 1
         return begin, end
+
+    def away(self, at: int) -> list[date]:
+        """Return the dates of absences, from the minute's own on, that begin in its closed period."""
+        period = self.closed_period(at)
+        if period is None or period[1] >= when(self.firsts, wall(self.dates[-1], 0)):
+            raise BeyondError
+        today = EPOCH_ON + timedelta(days=self.shown[at - self.first] // DAY)
+        dates = [on for on in self.dates if on >= today and self._away(on) and not self.hours[on]]
+        return [on for on in dates if when(self.firsts, wall(on, 0)) < period[1]]
 
     def place(self, arrived: int, due: int) -> tuple[str, int] | None:
         """Return the key and the opening of the window for a message."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from responder.core.model import DatedEntry, Policy, Schedule, Stretch, WindowRule
+from responder.core.model import Absence, DatedEntry, Policy, Schedule, Stretch, WindowRule
 from tests.core import build, oracle
 
 
@@ -77,6 +77,16 @@ def schedules(draw: st.DrawFn, on: date, *, dated: bool = True) -> Schedule:
     )
 
 
+@st.composite
+def absences(draw: st.DrawFn, on: date) -> tuple[Absence, ...]:
+    """Draw up to three absences near the date, in any order; they may overlap, follow at once or be the same."""
+    found: list[Absence] = []
+    for _ in range(draw(st.sampled_from((0, 0, 1, 2, 3)))):
+        from_on = on + timedelta(days=draw(st.integers(-4, 3)))
+        found.append(Absence(from_on=from_on, until_on=from_on + timedelta(days=draw(st.integers(0, 4)))))
+    return tuple(found)
+
+
 class Scene(NamedTuple):
     """Rules, a client ("" or "other"), and the date on which it matters."""
 
@@ -105,6 +115,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         hours=draw(schedules(place.on)),
         windows=windows,
         clients=(client,),
+        absences=draw(absences(place.on)),
         replies=build.replies(break_=timedelta(minutes=draw(st.sampled_from((0, 30, 120, 600))))),
     )
     return Scene(policy, draw(st.sampled_from(("", "other", "other"))), place.on)

@@ -57,6 +57,25 @@ def test_open_and_closed(scene: Scene, data: st.DataObject) -> None:
 
 @EXAMPLES
 @given(scenes(), st.data())
+def test_what_is_told_of_absences(scene: Scene, data: st.DataObject) -> None:
+    """The dates told lie in the closed period, are closed by an absence, and are all that are left of it."""
+    truth = second_opinion(scene)
+    calendar = hours.calendar(scene.policy, scene.client)
+    for at in data.draw(st.lists(minutes_near(scene.on), min_size=8, max_size=8)):
+        period = calendar.closed_period(instant(at))
+        try:
+            expected = truth.away(at)
+        except BeyondError:
+            continue
+        assert period is not None
+        found = calendar.away(period, period.ends_at, instant(at))
+        assert (None if found is None else (found.from_on, found.until_on)) == (
+            (expected[0], expected[-1]) if expected else None
+        )
+
+
+@EXAMPLES
+@given(scenes(), st.data())
 def test_working_terms(scene: Scene, data: st.DataObject) -> None:
     """Terms in working hours and days end when counting minutes and dates by hand says so."""
     truth = second_opinion(scene)
