@@ -357,6 +357,31 @@ class Dmarc(StrEnum):
     SEVERAL = "several"  # more than one block claims the trusted id
 
 
+class AskedKind(StrEnum):
+    """What a client asks for a time for."""
+
+    CALL = "call"
+    DEADLINE = "deadline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A time that a client asks for: the client's own words, and what they mean.
+
+    Where no hour was said the two instants are the ends of the day or stretch that is meant, else they are equal.
+    """
+
+    kind: AskedKind
+    quote: str
+    starts_at: datetime
+    ends_at: datetime
+
+    @property
+    def exact(self) -> bool:
+        """One instant is meant."""
+        return self.starts_at == self.ends_at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a message says of itself, without any judgement about time.
@@ -389,6 +414,7 @@ class Facts:
         quotable_subject: the subject as a reply may quote it inside its text; "" if it may not.
         topic: the topic's key; "" if none.
         topic_because: the word or attachment that decided, in the message's own spelling; "" if none.
+        asked: the times that the client asks for, as they stand in the text, the subject first.
         encrypted: an encrypted message: no topic.
         text_read: the body's beginning was at hand.
         quirk: the server's structure could not be understood.
@@ -419,6 +445,7 @@ class Facts:
     quotable_subject: str = ""
     topic: str = ""
     topic_because: str = ""
+    asked: tuple[Asked, ...] = ()
     encrypted: bool = False
     text_read: bool = False
     quirk: bool = False
