@@ -63,7 +63,14 @@ class _Place:
 
 
 def find(
-    subject: str, text: str, at: datetime, zone: ZoneInfo, owner_zone: ZoneInfo, parse: Parse
+    subject: str,
+    text: str,
+    at: datetime,
+    zone: ZoneInfo,
+    owner_zone: ZoneInfo,
+    parse: Parse,
+    *,
+    cut: bool = False,
 ) -> tuple[Asked, ...]:
     """Return what the new text of a letter asks for, in its order, the subject first.
 
@@ -74,13 +81,17 @@ def find(
         zone: the writer's zone.
         owner_zone: the reader's zone: "your time".
         parse: the parser of phrases.
+        cut: the text goes on where we have no more of it: "at 1" may be the beginning of "at 15:00".
     """
     reader = _Reader(at.astimezone(zone), zone, owner_zone, parse)
     found: dict[tuple[AskedKind, datetime, datetime], Asked] = {}
     tried = 0
-    for sentence, before in _sentences(without_prefixes(subject), text):
+    for sentence, before in _sentences(without_prefixes(subject), _without_last(text) if cut else text):
         # Letter for letter: a place in the folded sentence is the same place in the written one.
-        plain, before_it = _folded(sentence), _folded(before)
+        plain = _folded(sentence)
+        if not words.HINT.search(plain.lower()):
+            continue
+        before_it = _folded(before)
         if not _speaks(plain) and not (len(plain) <= _SHORT_SENTENCE and _speaks(before_it)):
             continue
         masked = words.NO_TIME.sub(lambda match: "¤" * len(match[0]), plain)
@@ -108,6 +119,12 @@ def _sentences(subject: str, text: str) -> Iterator[tuple[str, str]]:
         for sentence in _pieces("\n".join(lines)):
             yield sentence, before
             before = sentence
+
+
+def _without_last(text: str) -> str:
+    """Return the text without its last sentence."""
+    ends = [match.end() for match in words.SENTENCE_END.finditer(text) if match.end() < len(text)]
+    return text[: ends[-1]] if ends else ""
 
 
 def _folded(text: str) -> str:
@@ -349,11 +366,14 @@ class _Reader:
     def _named(self, day: str, clock: tuple[int, int] | None) -> date:
         """Return the date of "tomorrow", "friday", "next friday"."""
         here = self._base
-        today = here.date()
+        night = here.hour < _NIGHT_ENDS
         if not self._is_weekday(day):
-            if here.hour < _NIGHT_ENDS:
+            if night:
                 raise _UnsureError
             return self._phrase(day, here).date()
+        if night:  # who is up at two in the night of a Saturday and writes "Saturday" means the day to come
+            here -= _DAY
+        today = here.date()
         which, _, name = day.rpartition(" ")
         found = self._phrase(name, here).date()
         ahead = (found - today).days
@@ -364,9 +384,8 @@ class _Reader:
             raise _UnsureError
         if which == "next" and (found < next_monday or ahead < _NEXT):
             raise _UnsureError
-        # On a Tuesday "Tuesday at 22:00" may still be today's, and soon after midnight "Tuesday" the one that began.
-        today_too = here.hour < _NIGHT_ENDS or (clock is not None and clock > (here.hour, here.minute))
-        if ahead == 7 and not which and today_too:  # noqa: PLR2004
+        # On a Tuesday "Tuesday at 22:00" may still be today's.
+        if ahead == 7 and not which and not night and clock is not None and clock > (here.hour, here.minute):  # noqa: PLR2004
             raise _UnsureError
         return found
 

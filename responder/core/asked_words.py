@@ -180,6 +180,15 @@ ZONE = re.compile(
 
 # ------------------------------------------------------------------------------------------------- cues
 
+#: No time is written without one of these; on lower-case text. It is the quickest test, and most sentences fail it.
+HINT = re.compile(
+    r"\d|сегодн|завтр|понедел|вторник|сред[ауые]|четверг|пятниц|суббот|воскрес|недел|месяц|дня\b|дню\b|час|минут|сут"
+    r"|полдень|полудн"
+    r"|утр|вечер|днем|обед|\b(?:пн|вт|ср|чт|пт|сб|вс)\b|days?\b|tomorrow|tonight|morning|afternoon|evening|noon|lunch"
+    r"|week|month"
+    r"|hour|minute|business|eod|eow|cob\b|o'?clock|half past"
+)
+
 #: The sentence is about talking or meeting.
 CALL = re.compile(
     r"(?<!\w)(?:созвон|созвани|позвон|перезвон|звонк|звонок|звонить|звоните|набер|набрать|встре[чт]|увид|обсуд"

@@ -60,7 +60,7 @@ def reply_text(policy: Policy, facts: Facts, verdict: Verdict, calendar: Calenda
     if verdict.reply is ReplyKind.NONE or verdict.due is None:
         raise ValueError(f"no words for the reply {verdict.reply.value!r} without a due time")
     text = template(policy, language, verdict.reply.value)
-    speech = Speech(policy, facts, verdict.due.due_at, calendar, now_at)
+    speech = Speech(policy, facts, verdict.due.due_at, calendar, now_at, says=text.uses)
     return Text(subject=subject, body=text.render({name: VARIABLES[name](speech) for name in text.uses}))
 
 

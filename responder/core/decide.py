@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from responder.core import clocks, hours, promise
+from responder.core import clocks, hours, promise, suiting
 from responder.core.address import normal_domain
 from responder.core.model import Case, Dmarc, Due, Placement, Policy, Reason, ReplyKind, Span, Step, Verdict
 
@@ -439,6 +439,16 @@ def _verdict(rule: Rule, sight: Sight, trail: tuple[Step, ...]) -> Verdict:
             reply = ReplyKind.FULL if rule.reason is Reason.FULL else ReplyKind.SHORT
         if due is not None:
             placement = sight.calendar.place(case.arrived_at, due.due_at)
+            if case.facts.asked:
+                placement, steps = suiting.place(
+                    sight.calendar,
+                    case.facts.asked,
+                    placement,
+                    arrived_at=case.arrived_at,
+                    now_at=case.now_at,
+                    due_at=due.due_at,
+                )
+                trail += steps
         wanted = rule.places or (rule.reason is Reason.OPEN and policy.filing.during_hours)
         file = wanted and placement.window is not None and placement.window.opens_at > case.now_at
     bound = client is not None and in_force(client, policy, case.arrived_at)

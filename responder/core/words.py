@@ -165,6 +165,17 @@ def say_call(reader: Reader, starts_at: datetime, ends_at: datetime) -> str:
 
 
 @lru_cache(maxsize=2048)
+def say_hours(reader: Reader, starts_at: datetime, ends_at: datetime) -> str:
+    """Say a stretch of time, by both clocks where they differ: "Monday, 30 November, 17:00–18:00 your time (…)"."""
+    starts = starts_at.astimezone(reader.zone)
+    values = _dated(reader, starts) | {"time": _clock_span(starts, ends_at.astimezone(reader.zone))}
+    if _same_clock(reader, starts_at):
+        return lexicon(reader.language).say("hours", **values)
+    theirs = _clock_span(starts_at.astimezone(reader.owner_zone), ends_at.astimezone(reader.owner_zone))
+    return lexicon(reader.language).say("hours_other", **values, there=_there(reader, starts, theirs))
+
+
+@lru_cache(maxsize=2048)
 def say_instant(reader: Reader, phrase: str, name: str, at: datetime) -> str:
     """Fill in a phrase about ``name`` at an instant by the reader's clock; ``_other`` where the owner's differs."""
     key = phrase if _same_clock(reader, at) else f"{phrase}_other"
