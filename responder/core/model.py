@@ -144,6 +144,10 @@ class Window:
     channels: tuple[str, ...] = ()
 
 
+#: The topics that are shipped, in the order in which they are looked for (see ``presets``).
+PresetName = Literal["moving", "invoice", "documents", "status", "matter"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """What a message can be about.

@@ -37,6 +37,13 @@ _SPACES = re.compile(r"\s\s+|[^\S ]")
 _HOUR = timedelta(hours=1)
 
 
+class Preset(NamedTuple):
+    """A shipped topic in one language: the words that tell it, and the reason that is given for its term."""
+
+    words: tuple[str, ...]
+    say: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
     """One language's words; the heads of the locale files say what each table means."""
@@ -52,6 +59,7 @@ class Lexicon:
     phrases: Mapping[str, str]
     documents: Mapping[str, tuple[str, str]]
     cities: Mapping[str, str]
+    presets: Mapping[str, Preset]
 
     def say(self, phrase: str, **values: str) -> str:
         """Fill in one phrase."""
@@ -93,6 +101,7 @@ def lexicon(language: str) -> Lexicon:
         phrases=table["phrases"],
         documents={name: tuple(forms) for name, forms in table["documents"].items()},
         cities=table["cities"],
+        presets={name: Preset(tuple(each["words"]), each["say"]) for name, each in table["presets"].items()},
     )
 
 

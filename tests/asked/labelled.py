@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from responder.asked import parse
@@ -47,14 +47,18 @@ class Sentence:
         return self.number % 3 == 0
 
 
+T = TypeVar("T")
+F = TypeVar("F")
+
+
 @dataclass
-class Score:
-    """What came out, over some sentences."""
+class Score(Generic[T, F]):
+    """What came out, over some letters; ``wrong`` are those that were missed, each with what was found."""
 
     right: int = 0
     found: int = 0
     expected: int = 0
-    wrong: list[tuple[Sentence, tuple[Finding, ...]]] = field(default_factory=list)
+    wrong: list[tuple[T, F]] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
@@ -115,9 +119,9 @@ def findings(sentence: Sentence, language: str) -> tuple[Finding, ...]:
     )
 
 
-def score(language: str, *, held_back: bool) -> Score:
+def score(language: str, *, held_back: bool) -> Score[Sentence, tuple[Finding, ...]]:
     """Measure the grammar on the part that is held back, or on the other."""
-    result = Score()
+    result: Score[Sentence, tuple[Finding, ...]] = Score()
     for sentence in read(language):
         if sentence.held_back is not held_back:
             continue

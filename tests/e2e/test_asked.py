@@ -97,6 +97,23 @@ async def test_what_only_looks_like_a_time_triggers_nothing(scene: Scene) -> Non
     assert scene.subjects("Callbacks/2026-11-16 10-00") == ["Договор аренды"]
 
 
+async def test_shipped_topics_are_switched_on_in_a_line(scene: Scene) -> None:
+    """A preset gives its term and its reason, in the client's language, whatever language the letter is in."""
+    scene.changes = {"topics": {"moving": {"preset": "moving", "response": "4 working hours"}}}
+    scene.write()
+    replies = await arrive_and_run(
+        scene,
+        letter(IVAN, "Встреча", "Добрый вечер! Можно ли перенести нашу встречу?"),
+        letter(KATE, "Our meeting", "Dear Anna, could we reschedule?"),
+        letter(MAYA, "Hello", "The contract is attached."),
+    )
+    assert "Новое время встречи я подтверждаю лично, глядя в календарь." in replies[IVAN]
+    assert "к концу понедельника, 16 ноября (точно: до 22:00 по Вашему времени, это 15:00 в Москве)" in replies[IVAN]
+    assert "by 13:00 on Monday, 16 November, your time (15:00 in Moscow)" in replies[KATE]
+    assert "I confirm a new time for a meeting myself, with the calendar before me." in replies[KATE]
+    assert "I read documents with care" in replies[MAYA]
+
+
 def test_explain_shows_what_is_asked_for(tmp_path: Path) -> None:
     """For a person: the words and what they mean; as JSON: quote, kind, instant."""
     saved = tmp_path / "call.eml"
