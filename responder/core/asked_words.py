@@ -121,7 +121,8 @@ ATOM = re.compile(
 
 #: What may stand between two atoms of one time.
 _LINK = (
-    r"в|во|на|к|ко|до|с|со|от|по|между|и|после|около|примерно|ровно|не позднее|не позже|at|on|by|before|from|to|till"
+    r"в|во|на|к|ко|до|с|со|от|по|между|и|после|около|примерно|ровно|часов в|не позднее|не позже|at|on|by|before|from"
+    r"|to|till"
     r"|between|and"
     r"|after|around|about|for|in the|the|of|no later than|not later than|-|–|—"
 )
@@ -193,7 +194,8 @@ HINT = re.compile(
 CALL = re.compile(
     r"(?<!\w)(?:созвон|созвани|позвон|перезвон|звонк|звонок|звонить|звоните|набер|набрать|встре[чт]|увид|обсуд"
     r"|поговор|переговор"
-    r"|говорить|пообщ|консультаци|свободн|свободен|удобно|подойд[её]т|устроит|уделить|связаться|зум|телемост"
+    r"|говорить|пообщ|консультаци|свободн|свободен|удобно|подойд[её]т|устроит|уделить|выйти на связь|связаться|зум"
+    r"|телемост"
     r"|calls?\b|talk\b|speak\b|meet\b|meeting|ring\b|phone\b|zoom|teams\b|chat\b|catch up|discuss\b|available|free\b"
     r"|suits?\b"
     r"|work for|consultation|appointment|conversation|see each other|spare me|have time)|(?:есть ли"
@@ -202,12 +204,14 @@ CALL = re.compile(
 )
 #: Something is asked for, or waited for.
 WANT = re.compile(
-    r"(?<!\w)(?:нуж[енн]|надо|необходим|прошу|просим|просьба|пожалуйста|пришлите|вышлите|отправьте|направьте|скиньте"
+    r"(?<!\w)(?:нуж[енн]|надо|необходим|будет ли|признател|благодарн|прошу|просим|просьба|пожалуйста|пришлите"
+    r"|вышлите|отправьте|направьте|скиньте"
     r"|ответьте"
     r"|дайте|жду|жд[её]м|треб|ожида|хотелось|хотел|надеюсь|надеемся|сможете|успеете|могли бы|можете|подготовьте"
     r"|ответ(?:а|у|ом)?(?!\w)"
     r"|посмотрите|проверьте|сделайте|согласуйте|сообщите|срочно|перезвоните|позвоните|наберите"
-    r"|need|please|kindly|requir|could you|can you|would you|will you|send\b|reply|answer|let (?:me|us)|expect"
+    r"|need|please|kindly|grateful|will (?:it|this|the \w{1,20}) be|requir|could you|can you|would you|will you"
+    r"|send\b|reply|answer|let (?:me|us)|expect"
     r"|appreciate|must\b"
     r"|want\b|would like|hope\b|hoping|waiting|await|get back to (?:me|us)|asap|urgent|ask you|(?:can|may"
     r"|could) (?:i|we) have|important"
@@ -238,6 +242,7 @@ NOT_ASKED = re.compile(
     r"|not (?:available|free|work)|spoke|talked|met|called|we signed|i signed"
     r"|(?:was|were)(?! (?:wondering|hoping))|discussed|promised|they|he|she|said|paid|away|expires?|valid|ends|parties"
     r"|takes? place|scheduled|closed|moved|remind\w*|(?:thanks?|thank you) for|see you|no need|arriv\w{1,4}|court's"
+    r"|(?:meeting|call) is"
     r"|(?:is|are) due|meet(?:ing)? (?:the|our|my|him|her|them|a)|with (?:them|him|her|the|our|my|a))(?!\w)",
     _I,
 )
