@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
+from responder.asked import parse
 from responder.core import facts as facts_room
 from responder.core.model import Facts
 
@@ -108,7 +109,7 @@ async def read_headers(messages: Sequence[Message], policy: Policy, identity: Id
 
     def read(message: Message) -> Read:
         try:
-            return message, limited(BUDGET, lambda: facts_room.observe(message, policy, identity))
+            return message, limited(BUDGET, lambda: facts_room.observe(message, policy, identity, parse))
         except OvertimeError:
             return message, _too_slow(message)
 
@@ -127,7 +128,7 @@ async def read_bodies(
             return one
         whole = replace(message, body=body)
         try:
-            return whole, limited(BUDGET, lambda: facts_room.observe_body(whole, facts, policy, identity))
+            return whole, limited(BUDGET, lambda: facts_room.observe_body(whole, facts, policy, identity, parse))
         except OvertimeError:
             return whole, _too_slow(whole)
 

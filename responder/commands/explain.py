@@ -21,13 +21,14 @@ from rich.table import Table
 
 from responder.adapters.clock import SystemClock
 from responder.adapters.ledger import SqliteLedger
+from responder.asked import parse
 from responder.commands import place
 from responder.commands.looking import known_secret, looking_engine
 from responder.commands.when import parse_when, say_when
-from responder.core import decide
+from responder.core import decide, suiting
 from responder.core import facts as facts_room
 from responder.core.facts import Identity
-from responder.core.model import Case, Facts, FileMessage, History, Message, MessageKey, ReplyKind, Window
+from responder.core.model import Asked, Case, Facts, FileMessage, History, Message, MessageKey, ReplyKind, Window
 from responder.core.plan import make_plan, reply_text
 from responder.entries import make_question
 from responder.errors import ConfigurationError, PermanentError
@@ -87,6 +88,7 @@ class Explained:
             "client": self.client,
             "topic": self.topic,
             "urgent": any(step["rule"] == "urgent" and step["held"] for step in self.trail),
+            "asked": suiting.told(self.trail),
             "trail": list(self.trail),
             "text": self.text,
             "subject": self.subject,
@@ -198,7 +200,9 @@ async def _explain_file(here: place.Place, ledger: Ledger, raw: bytes, at: datet
         read.append(
             (
                 rules.name,
-                facts_room.observe(message, policy, Identity(mailbox=rules.name, secret=known_secret(here.state))),
+                facts_room.observe(
+                    message, policy, Identity(mailbox=rules.name, secret=known_secret(here.state)), parse
+                ),
             )
         )
     name, facts = next((one for one in read if one[1].addressed), read[0])
@@ -295,7 +299,9 @@ def _kind(reply: str, reason: str) -> str:
 def _plain(value: object) -> str:
     """Say a fact in one line: ids side by side, instants in ISO 8601."""
     if isinstance(value, tuple):
-        return " ".join(str(one) for one in cast("tuple[object, ...]", value))
+        return " ".join(_plain(one) for one in cast("tuple[object, ...]", value))
+    if isinstance(value, Asked):
+        return f"{value.kind} “{value.quote}” = {suiting.when(value)}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return _iso(value) if isinstance(value, datetime) else str(value)

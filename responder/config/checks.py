@@ -211,7 +211,8 @@ def _names_of_channels(book: Book, tables: File, clients: Mapping[str, ClientTab
 
 def _topics(book: Book, tables: File, clients: Mapping[str, ClientTable]) -> None:
     for key, topic in tables.topics.items():
-        if not topic.words and not topic.attachments:
+        preset = topic.preset is not None and "words" not in topic.model_fields_set
+        if not preset and not topic.words and not topic.attachments:
             book.complain_of_all(("topics", key), "nothing belongs to this topic: give words, or attachments = true")
         for word in topic.words:
             if not re.search(r"\w", word) or "*" in word.rstrip("*") or word.endswith("**"):

@@ -6,6 +6,7 @@ something harmless takes their place.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from responder.config.schedules import schedule
@@ -30,6 +31,7 @@ from responder.core.model import (
     Topic,
     WindowRule,
 )
+from responder.core.presets import preset_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
         OAuth2Table,
         SecretTable,
         ServerTable,
+        TopicTable,
         WindowTable,
     )
 
@@ -95,16 +98,7 @@ def policy(
         hours=hours,
         channels=_channels(tables.channels, (), tables, languages(tables, clients), report),
         windows=_windows(tables.windows, (), tables.channels, report),
-        topics=tuple(
-            Topic(
-                key=key,
-                words=tuple(" ".join(word.lower().split()) for word in table.words),
-                attachments=table.attachments,
-                response=table.response,
-                say=words(table.say, language),
-            )
-            for key, table in tables.topics.items()
-        ),
+        topics=tuple(_topic(key, table, language) for key, table in tables.topics.items()),
         response=tables.response.default,
         clients=tuple(_client(tables, key, table, hours, report) for key, table in clients.items()),
         replies=ReplyRules(
@@ -126,6 +120,26 @@ def policy(
             Absence(from_on=table.from_, until_on=table.until, say=words(table.say, language), deputy=table.deputy)
             for table in absences
         ),
+    )
+
+
+def _topic(key: str, table: TopicTable, language: str) -> Topic:
+    """Return a topic; what the file says beside a preset takes the place of the preset's own."""
+    topic = Topic(
+        key=key,
+        words=tuple(" ".join(word.lower().split()) for word in table.words),
+        attachments=table.attachments,
+        response=table.response,
+        say=words(table.say, language),
+    )
+    if table.preset is None:
+        return topic
+    preset, given = preset_topic(table.preset, key), table.model_fields_set
+    return replace(
+        topic,
+        words=topic.words if "words" in given else preset.words,
+        attachments=topic.attachments if "attachments" in given else preset.attachments,
+        say={**preset.say, **topic.say},
     )
 
 

@@ -37,6 +37,7 @@ from responder.config.values import (
     Words,
     Zone,
 )
+from responder.core.model import PresetName
 
 
 def _default(text: str, meaning: str, alias: str | None = None) -> Any:
@@ -197,6 +198,9 @@ class WindowTable(Table):
 class TopicTable(Table):
     """What a message can be about, with its own response time."""
 
+    preset: PresetName | None = Field(
+        default=None, description="a shipped topic with words and say in every language; the keys beside it override it"
+    )
     words: list[Line] = Field(
         default=[], description='looked for in the subject and the new text; "word*" matches any ending'
     )

@@ -64,7 +64,7 @@ def reply_text(policy: Policy, facts: Facts, verdict: Verdict, calendar: Calenda
     plain = period is not None and verdict.reply is not ReplyKind.URGENT
     away = calendar.away(period, due_at, now_at) if plain and period is not None else None
     text = template(policy, language, verdict.reply.value if away is None else "away")
-    speech = Speech(policy, facts, due_at, calendar, now_at, away)
+    speech = Speech(policy, facts, due_at, calendar, now_at, away, says=text.uses)
     return Text(subject=subject, body=text.render({name: EVERY_VARIABLE[name](speech) for name in text.uses}))
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from responder.core import clocks, hours, promise, urgent
+from responder.core import clocks, hours, promise, suiting, urgent
 from responder.core.address import normal_domain
 from responder.core.model import Case, Dmarc, Due, Placement, Policy, Reason, ReplyKind, Span, Step, Verdict
 
@@ -467,6 +467,16 @@ def _verdict(rule: Rule, sight: Sight, trail: tuple[Step, ...]) -> Verdict:
                 reply = ReplyKind.URGENT
         if due is not None:
             placement = sight.calendar.place(case.arrived_at, due.due_at)
+            if case.facts.asked:
+                placement, steps = suiting.place(
+                    sight.calendar,
+                    case.facts.asked,
+                    placement,
+                    arrived_at=case.arrived_at,
+                    now_at=case.now_at,
+                    due_at=due.due_at,
+                )
+                trail += steps
         wanted = rule.places or (rule.reason is Reason.OPEN and policy.filing.during_hours)
         there = placement.window is not None and placement.window.opens_at > case.now_at
         file = wanted and there and not is_urgent

@@ -8,10 +8,10 @@ the sender, a robot's sign or the trusted server's verdict ends in silence.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
-from responder.core import authres, automatic
+from responder.core import asked, authres, automatic
 from responder.core.address import MOST_MAILBOXES, account, normal_address, read_mailboxes
 from responder.core.bounce import failed_recipient
 from responder.core.header import MOST_HEADER, Fields, clean, decoded, instant, message_ids, split_fields
@@ -27,7 +27,7 @@ from responder.core.ours import (
     marks_in,
 )
 from responder.core.subject import answered_subject, quotable
-from responder.core.text import html_text, new_text
+from responder.core.text import MOST_TEXT, html_text, new_text
 from responder.core.topics import TopicWords, find_topic, prepare
 from responder.core.urgent import word_in
 
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from responder.core.model import Body, Client, MailboxRules, Message, Policy
+    from responder.core.asked import Parse
+    from responder.core.model import Asked, Body, Client, MailboxRules, Message, Policy
 
 __all__ = [
     "HEADER_FIELDS",
@@ -78,6 +79,7 @@ TRUST_FIELDS: tuple[str, ...] = ("Received", "Authentication-Results")
 
 _MOST_REFERENCES = 20  # the first and the last ones: RFC 5537 section 3.4.4 shortens a thread's list like this
 _MOST_REFERS_TO = 100
+_WHOLE = 2_400  # octets: a body's beginning that is longer was perhaps cut there (see assessing.BODY_OCTETS)
 _MOST_PATH = 320  # characters of a Return-Path in the log
 
 
@@ -169,20 +171,23 @@ def _written(addresses: Iterable[str]) -> dict[str, str]:
 # -------------------------------------------------------------------------------------------- reading
 
 
-def observe(message: Message, policy: Policy, identity: Identity) -> Facts:
+def observe(message: Message, policy: Policy, identity: Identity, parse: Parse | None = None) -> Facts:
     """Read a message's facts. Never raises: what goes wrong makes the message `unreadable`.
 
-    Without ``message.body`` the facts that hang on it (topic by text, parts, bounces) are left at their defaults.
+    Without ``message.body`` the facts that hang on it (topic by text, parts, bounces, what is asked for) are left at
+    their defaults. Without ``parse`` (see ``core.asked``) nothing is asked for.
     """
     fields = split_fields(message.header)
     mark = fingerprint_of(fields, message.size)
     try:
-        return _observe(message, fields, mark, policy, identity)
+        return _observe(message, fields, mark, policy, identity, parse)
     except Exception as error:  # noqa: BLE001 - the promise: hostile bytes meet a defect of ours or of a library
         return Facts(fingerprint=mark, unreadable=f"reading it failed ({type(error).__name__})")
 
 
-def observe_body(message: Message, facts: Facts, policy: Policy, identity: Identity) -> Facts:
+def observe_body(
+    message: Message, facts: Facts, policy: Policy, identity: Identity, parse: Parse | None = None
+) -> Facts:
     """Add to the facts of a message's header what its body tells; the same as `observe`, at a fraction of its cost.
 
     ``facts`` is what `observe` returned without the body, under the same policy. Never raises.
@@ -195,27 +200,29 @@ def observe_body(message: Message, facts: Facts, policy: Policy, identity: Ident
         sign = facts.automatic or automatic.sign_in_body(body)
         report = facts.report or automatic.is_report(sign)
         bounced, bounced_ids = _bounced(fields, body, identity) if report else ("", ())
-        topic = because = ""
-        encrypted = quirk = False
+        said = _NOTHING
         if not (facts.own or sign or facts.unreadable):
-            topic, because, encrypted, quirk = _topic(message, fields, facts.subject, _index(policy))
+            said = _said(message, fields, facts.subject, _index(policy))
         return replace(
             facts,
             automatic=sign,
             report=report,
             bounce_of_ours=bounced,
             bounced_ids=bounced_ids,
-            topic=topic,
-            topic_because=because,
-            encrypted=encrypted,
+            topic=said.topic,
+            topic_because=said.because,
+            asked=_asked(message, facts, said, policy, parse),
+            encrypted=said.encrypted,
             text_read=True,
-            quirk=quirk or body.parts is None,
+            quirk=said.quirk or body.parts is None,
         )
     except Exception as error:  # noqa: BLE001 - the same promise
         return Facts(fingerprint=facts.fingerprint, unreadable=f"reading it failed ({type(error).__name__})")
 
 
-def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identity: Identity) -> Facts:
+def _observe(
+    message: Message, fields: Fields, mark: str, policy: Policy, identity: Identity, parse: Parse | None
+) -> Facts:
     index = _index(policy)
     body = message.body
     address, unreadable = _sender(fields)
@@ -233,11 +240,10 @@ def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identi
     message_id = ids[0] if len(ids) == 1 else ""
     reply_to, references = _thread(fields)
     subject = decoded(fields.first("subject"))
-    topic = because = ""
-    encrypted = quirk = False
+    said = _NOTHING
     if not (own or sign or unreadable):
-        topic, because, encrypted, quirk = _topic(message, fields, subject, index)
-    return Facts(
+        said = _said(message, fields, subject, index)
+    facts = Facts(
         fingerprint=mark,
         message_id=message_id,
         references=_shortened([found for found in references or reply_to[:1] if found != message_id]),
@@ -261,13 +267,15 @@ def _observe(message: Message, fields: Fields, mark: str, policy: Policy, identi
         dated_at=instant(fields.first("date")),
         subject=subject,
         quotable_subject=quotable(subject),
-        topic=topic,
-        topic_because=because,
+        topic=said.topic,
+        topic_because=said.because,
         urgent=word_in(subject, client.urgent_word) if client else "",
-        encrypted=encrypted,
+        encrypted=said.encrypted,
         text_read=body is not None,
-        quirk=quirk or (body is not None and body.parts is None),
+        quirk=said.quirk or (body is not None and body.parts is None),
     )
+    found = _asked(message, facts, said, policy, parse)
+    return replace(facts, asked=found) if found else facts
 
 
 def _bounced(fields: Fields, body: Body, identity: Identity) -> tuple[str, tuple[str, ...]]:
@@ -378,18 +386,58 @@ def _shortened(ids: Iterable[str]) -> tuple[str, ...]:
     return unique if len(unique) <= _MOST_REFERENCES else (unique[0], *unique[1 - _MOST_REFERENCES :])
 
 
-def _topic(message: Message, fields: Fields, subject: str, index: _Index) -> tuple[str, str, bool, bool]:
-    """Return the topic's key, what decided, whether it is encrypted, and whether reading the body failed."""
+class _Said(NamedTuple):
+    """What a letter's own words tell: its topic, what decided, and the new text itself."""
+
+    topic: str = ""
+    because: str = ""
+    encrypted: bool = False
+    quirk: bool = False
+    text: str = ""
+
+
+_NOTHING = _Said()
+
+
+def _said(message: Message, fields: Fields, subject: str, index: _Index) -> _Said:
+    """Read the new text; ``quirk`` tells that reading the body failed."""
     body = message.body
     try:
         found = first_text(fields, body.beginning) if body is not None else Text()
         if is_encrypted(fields, body, found.content):
-            return "", "", True, False
+            return _Said(encrypted=True)
         text = new_text(html_text(found.content) if found.html else found.content)
     except Exception:  # noqa: BLE001 - the body's defect must not cost the facts of the header
-        return "", "", False, True
+        return _Said(quirk=True)
     parts = (body.parts or ()) if body is not None else ()
-    return *find_topic(index.topics, subject, text, parts), False, False
+    topic, because = find_topic(index.topics, subject, text, parts)
+    return _Said(topic, because, text=text)
+
+
+def _asked(message: Message, facts: Facts, said: _Said, policy: Policy, parse: Parse | None) -> tuple[Asked, ...]:
+    """Return the times that a client asks for; none where the letter's own date tells another story than its arrival.
+
+    A letter that was written before midnight and arrived after it says "tomorrow" of another day than we would read.
+    """
+    body, at = message.body, message.internal_at
+    client = _index(policy).by_key.get(facts.client)
+    if parse is None or body is None or at is None or client is None or said.encrypted or said.quirk:
+        return ()
+    cut = len(body.beginning) >= _WHOLE or len(said.text) >= MOST_TEXT - 1
+
+    def find(seen_at: datetime) -> tuple[Asked, ...]:
+        return asked.find(facts.subject, said.text, seen_at, client.zone, policy.owner.zone, parse, cut=cut)
+
+    try:
+        found = find(at)
+        if found and (written_at := facts.dated_at) is not None:
+            here, there = at.astimezone(client.zone), written_at.astimezone(client.zone)
+            if here.date() != there.date():
+                also = find(written_at)
+                found = tuple(one for one in found if one in also)
+    except Exception:  # noqa: BLE001 - a defect of the parser's must not cost the other facts
+        return ()
+    return found
 
 
 def wants_body(facts: Facts, policy: Policy) -> bool:

@@ -146,6 +146,10 @@ class Window:
     channels: tuple[str, ...] = ()
 
 
+#: The topics that are shipped, in the order in which they are looked for (see ``presets``).
+PresetName = Literal["moving", "invoice", "documents", "status", "matter"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """What a message can be about.
@@ -384,6 +388,31 @@ class Dmarc(StrEnum):
     SEVERAL = "several"  # more than one block claims the trusted id
 
 
+class AskedKind(StrEnum):
+    """What a client asks for a time for."""
+
+    CALL = "call"
+    DEADLINE = "deadline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A time that a client asks for: the client's own words, and what they mean.
+
+    Where no hour was said the two instants are the ends of the day or stretch that is meant, else they are equal.
+    """
+
+    kind: AskedKind
+    quote: str
+    starts_at: datetime
+    ends_at: datetime
+
+    @property
+    def exact(self) -> bool:
+        """One instant is meant."""
+        return self.starts_at == self.ends_at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a message says of itself, without any judgement about time.
@@ -417,6 +446,7 @@ class Facts:
         topic: the topic's key; "" if none.
         topic_because: the word or attachment that decided, in the message's own spelling; "" if none.
         urgent: the client's urgent word stands in the subject: "put" there, or perhaps only "kept" behind a "Re:"; "".
+        asked: the times that the client asks for, as they stand in the text, the subject first.
         encrypted: an encrypted message: no topic.
         text_read: the body's beginning was at hand.
         quirk: the server's structure could not be understood.
@@ -448,6 +478,7 @@ class Facts:
     topic: str = ""
     topic_because: str = ""
     urgent: Literal["", "put", "kept"] = ""
+    asked: tuple[Asked, ...] = ()
     encrypted: bool = False
     text_read: bool = False
     quirk: bool = False

@@ -12,7 +12,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
+from responder.core import suiting
 from responder.core.address import account, normal_address
+from responder.core.model import AskedKind
+from responder.core.suiting import Fit
 from responder.core.words import (
     Reader,
     clean,
@@ -23,6 +26,7 @@ from responder.core.words import (
     say_call,
     say_deputy,
     say_due,
+    say_hours,
     say_instant,
     sentence,
 )
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 
     from responder.core.absences import Away
     from responder.core.hours import Calendar
-    from responder.core.model import Channel, Client, Facts, Policy, Span, Window
+    from responder.core.model import Asked, Channel, Client, Facts, Policy, Span, Window
     from responder.core.words import DayPart
 
 Value = str | list[str]
@@ -47,7 +51,10 @@ _CHOICE = 2
 
 
 class Speech:
-    """The values for one reply to one client; each is a method, so that a template costs only what it uses."""
+    """The values for one reply to one client; each is a method, so that a template costs only what it uses.
+
+    ``says`` are the variables that its template uses.
+    """
 
     def __init__(
         self,
@@ -57,8 +64,11 @@ class Speech:
         calendar: Calendar,
         now_at: datetime,
         away: Away | None = None,
+        *,
+        says: frozenset[str] = frozenset(),
     ) -> None:
         self.policy = policy
+        self.says = says
         self.facts = facts
         self.due_at = due_at
         self.calendar = calendar
@@ -97,6 +107,37 @@ class Speech:
             if topic.key == self.facts.topic and (said := topic.say.get(self.language)):
                 return sentence(said)
         return sentence(self.policy.owner.why.get(self.language, ""))
+
+    def asked(self) -> str:
+        """Say of the time that is proposed, and of the deadline that is set, what follows for them: a sentence each."""
+        call = suiting.first(self.facts.asked, AskedKind.CALL)
+        deadline = suiting.first(self.facts.asked, AskedKind.DEADLINE)
+        said = (self._asked_call(call) if call else "", self._asked_deadline(deadline) if deadline else "")
+        return " ".join(filter(None, said))
+
+    def _asked_call(self, asked: Asked) -> str:
+        """Say how a proposed time lies to the hours for calls; never confirm it. "" where there are no such hours."""
+        found = suiting.call_fit(self.calendar, asked, self.now_at)
+        if found.span is None:
+            return ""
+        if found.fit is Fit.INSIDE:
+            return self._quoted("asked_call" if asked.starts_at >= self.due_at else "asked_call_early", asked)
+        # Where the text offers the same hours anyway, saying them twice would only make it longer.
+        offered = self._offers.call
+        twice = "call" in self.says and offered is not None and offered[1] == found.span
+        phrase = "asked_call_within" if found.fit is Fit.WITHIN else "asked_call_outside"
+        hours = say_hours(self.reader, found.span.starts_at, found.span.ends_at)
+        return self._quoted(phrase if twice else f"{phrase}_hours", asked, hours)
+
+    def _asked_deadline(self, asked: Asked) -> str:
+        """Say that a deadline before the due time is noted, and that the due time stands; "" for a later one."""
+        if not suiting.presses(asked, self.due_at):
+            return ""
+        return self._quoted("asked_deadline_agreed" if self.agreement() else "asked_deadline", asked)
+
+    def _quoted(self, phrase: str, asked: Asked, hours: str = "") -> str:
+        quote = inner_quotes(clean(asked.quote), self.language)
+        return lexicon(self.language).say(phrase, quote=quote, hours=hours)
 
     def call(self) -> str:
         """Say when the two can next talk; "" when they cannot."""
@@ -198,6 +239,7 @@ VARIABLES: Mapping[str, Callable[[Speech], Value]] = {
     "subject": Speech.subject,
     "when": Speech.when,
     "reason": Speech.reason,
+    "asked": Speech.asked,
     "call": Speech.call,
     "channels": Speech.channels,
     "agreement": Speech.agreement,

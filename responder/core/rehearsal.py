@@ -24,6 +24,7 @@ from responder.core.words import (
     say_call,
     say_deputy,
     say_due,
+    say_hours,
     sentence,
 )
 from responder.errors import ConfigurationError
@@ -43,7 +44,7 @@ _DUE: tuple[tuple[DayPart, timedelta], ...] = (
     ("_end", timedelta(hours=22, minutes=7)),
 )
 # What a message and a client may have or not have.
-_OPTIONAL = ("name", "subject", "reason", "call", "channels", "agreement", "urgent", "say", "deputy")
+_OPTIONAL = ("name", "subject", "reason", "asked", "call", "channels", "agreement", "urgent", "say", "deputy")
 _CASES = tuple(
     dict.fromkeys(
         (
@@ -192,6 +193,7 @@ def _values(policy: Policy, sample: _Sample) -> dict[str, str | list[str]]:
         "name": sample.name,
         "subject": "7 " * 39 + "7",
         "reason": sentence(max([*says, policy.owner.why.get(language, ""), "7"], key=len)),
+        "asked": _longest_asked(policy, sample),
         "call": say_call(_reader(policy, sample), starts_at, starts_at + timedelta(hours=1)),
         "channels": [sentence(channel.why.get(language, channel.key)) for channel in policy.channels] or ["7."],
         "agreement": say_agreement(language, sample.agreement),
@@ -199,6 +201,17 @@ def _values(policy: Policy, sample: _Sample) -> dict[str, str | list[str]]:
         "say": sentence(max([*(each.say.get(language, "") for each in policy.absences), "7"], key=len)),
         "deputy": say_deputy(language, max([*(each.deputy for each in policy.absences), "N. N."], key=len)),
     }
+
+
+def _longest_asked(policy: Policy, sample: _Sample) -> str:
+    """Return what is said of a proposed time and a deadline, both as long as they can be."""
+    starts_at = _SAMPLE_AT + timedelta(hours=8)
+    hours = say_hours(_reader(policy, sample), starts_at, starts_at + timedelta(hours=1))
+    words = lexicon(sample.language)
+    quote = "7 " * 39 + "7"
+    return " ".join(
+        words.say(phrase, quote=quote, hours=hours) for phrase in ("asked_call_outside_hours", "asked_deadline_agreed")
+    )
 
 
 def _reader(policy: Policy, sample: _Sample) -> Reader:

@@ -39,6 +39,13 @@ _SPACES = re.compile(r"\s\s+|[^\S ]")
 _HOUR = timedelta(hours=1)
 
 
+class Preset(NamedTuple):
+    """A shipped topic in one language: the words that tell it, and the reason that is given for its term."""
+
+    words: tuple[str, ...]
+    say: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
     """One language's words; the heads of the locale files say what each table means."""
@@ -57,6 +64,7 @@ class Lexicon:
     digest: Mapping[str, str]
     counts: Mapping[str, Mapping[str, str]]
     reasons: Mapping[str, str]
+    presets: Mapping[str, Preset]
 
     def say(self, phrase: str, **values: str) -> str:
         """Fill in one phrase."""
@@ -111,6 +119,7 @@ def lexicon(language: str) -> Lexicon:
         digest={key: value for key, value in table["digest"].items() if isinstance(value, str)},
         counts=table["digest"]["counts"],
         reasons=table["digest"]["reasons"],
+        presets={name: Preset(tuple(each["words"]), each["say"]) for name, each in table["presets"].items()},
     )
 
 
@@ -190,6 +199,17 @@ def say_call(reader: Reader, starts_at: datetime, ends_at: datetime) -> str:
         return words.say("call", **values)
     theirs = clock_span(starts_at.astimezone(reader.owner_zone), ends_at.astimezone(reader.owner_zone))
     return words.say("call_other", **values, there=_there(reader, starts, theirs))
+
+
+@lru_cache(maxsize=2048)
+def say_hours(reader: Reader, starts_at: datetime, ends_at: datetime) -> str:
+    """Say a stretch of time, by both clocks where they differ: "Monday, 30 November, 17:00–18:00 your time (…)"."""
+    starts = starts_at.astimezone(reader.zone)
+    values = _dated(reader, starts) | {"time": clock_span(starts, ends_at.astimezone(reader.zone))}
+    if _same_clock(reader, starts_at):
+        return lexicon(reader.language).say("hours", **values)
+    theirs = clock_span(starts_at.astimezone(reader.owner_zone), ends_at.astimezone(reader.owner_zone))
+    return lexicon(reader.language).say("hours_other", **values, there=_there(reader, starts, theirs))
 
 
 @lru_cache(maxsize=2048)

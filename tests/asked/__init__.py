@@ -1,0 +1,1 @@
+"""Asked-for times and the topic presets, measured on sentences with their answers."""
