@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from responder.config.schedules import schedule
-from responder.config.settings import MailboxSettings, OAuthSettings, SecretRef, Server, Settings
+from responder.config.settings import (
+    MailboxSettings,
+    MetricsSettings,
+    OAuthSettings,
+    SecretRef,
+    Server,
+    Settings,
+)
 from responder.config.tables import InlineSecret
 from responder.config.values import OWN
 from responder.core.address import normal_address, normal_domain
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
         ClientTable,
         File,
         MailboxTable,
+        MetricsTable,
         OAuth2Table,
         SecretTable,
         ServerTable,
@@ -204,6 +212,15 @@ def settings(tables: File, path: FilePath, files: tuple[FilePath, ...]) -> Setti
         mailboxes=tuple(_mailbox(name, table, path) for name, table in tables.mailboxes.items()),
         alerts_command=tuple(tables.alerts.command),
         keep=tables.ledger.keep,
+        metrics=_metrics(tables.metrics, path),
+    )
+
+
+def _metrics(table: MetricsTable, path: FilePath) -> MetricsSettings:
+    host, _, port = table.listen.rpartition(":")
+    return MetricsSettings(
+        listen=(host.strip("[]"), int(port)) if port else None,
+        textfile=path.absolute().parent / table.textfile if table.textfile else None,
     )
 
 
