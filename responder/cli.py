@@ -139,6 +139,45 @@ def status(config_path: Path | None, state_path: Path | None, *, as_json: bool) 
 
 
 @main.command(
+    short_help="Forget all that is remembered about a person.",
+    epilog="Example: sudo responder forget ivan@vostok.example",
+)
+@click.argument("whom", metavar="ADDRESS")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@_JSON
+@_CONFIG
+@_STATE
+def forget(whom: str, config_path: Path | None, state_path: Path | None, *, yes: bool, as_json: bool) -> None:
+    """Forget all that is remembered about an address, or with "@vostok.example" about all of a domain.
+
+    Whoever was answered in the present closed period is still not answered again, and a mail that comes back to INBOX
+    is still known; neither can be read back. What lies in your mailbox is not touched.
+    """
+    from responder.commands import forget as room  # noqa: PLC0415
+
+    sys.exit(room.forget(config_path, state_path, whom, yes=yes, as_json=as_json))
+
+
+@main.command(
+    short_help="Copy the ledger and the secret, while the service runs.",
+    epilog="Example: sudo responder backup /var/backups/responder.tar",
+)
+@click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a FILE that is there.")
+@_CONFIG
+@_STATE
+def backup(target: Path, config_path: Path | None, state_path: Path | None, *, force: bool) -> None:
+    """Copy what must not be lost into one tar file: the ledger of this moment, and the installation's secret.
+
+    To restore: stop the service, remove ledger.sqlite3-wal and ledger.sqlite3-shm, unpack FILE into the state
+    directory, start the service.
+    """
+    from responder.commands import backup as room  # noqa: PLC0415
+
+    sys.exit(room.backup(config_path, state_path, target, force=force))
+
+
+@main.command(
     short_help="Tell what the rules would have done with past mail.",
     epilog='Example: responder replay --since "30 days" --diff new.toml',
 )

@@ -14,12 +14,12 @@ import math
 import signal
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
-from responder import config
+from responder import config, meters
 from responder.adapters.alerts import give_alert
 from responder.adapters.ledger import SqliteLedger
 from responder.adapters.notify import Notifier
@@ -27,13 +27,13 @@ from responder.assessing import Rules
 from responder.engine import Engine
 from responder.entries import looked_at_key
 from responder.errors import ClockError, ConfigurationError, PermanentError, ResponderError, TemporaryError
+from responder.exporter import Exporter
 from responder.morning import MorningDuty
 from responder.pace import PATIENCE, WAKE_SECONDS, Pace, Patience
 from responder.premises import build_mailbox, build_outbox, install_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from responder.config import Loaded, MailboxSettings, Stamp
@@ -55,6 +55,8 @@ PRUNE_EVERY = 86_400.0
 
 #: The state of a line whose settings have changed: it ends after its round.
 REPLACED = "replaced"
+#: The state of a line that has a session in good order.
+WATCHING = "watching"
 
 log = structlog.get_logger()
 
@@ -132,6 +134,9 @@ class Daemon:
         self._reload_asked = False
         self._changed: tuple[Stamp, float] | None = None
         self._pruned = -PRUNE_EVERY
+        self._tally = meters.Tally(started_at=clock.now())
+        self._config_errors = 0
+        self._exporter = Exporter(self._meters, lambda: self._loaded.settings.metrics)
 
     # ---------------------------------------------------------------------------------------- outside
 
@@ -145,6 +150,7 @@ class Daemon:
         await self._ledger.note("config", "")
         self._start_lines()
         watchdog = asyncio.create_task(self._feed_watchdog())
+        figures = asyncio.create_task(self._exporter.run())
         self._notifier.ready(self._status())
         try:
             await self._stopping.wait()
@@ -152,6 +158,9 @@ class Daemon:
             self._notifier.stopping()
             watchdog.cancel()
             await self._stop_lines(tuple(self._lines))
+            figures.cancel()
+            await asyncio.gather(figures, return_exceptions=True)
+            await self._exporter.close()
             with contextlib.suppress(ResponderError):  # it may be what stopped us
                 await self._ledger.note("stopped_at", self._clock.now().isoformat())
             await self._ledger.close()
@@ -176,6 +185,8 @@ class Daemon:
                 finally:
                     await line.mailbox.close()
                     await line.outbox.close()
+            if trouble := await self._exporter.write(running=False):
+                log.warning("no figures; the mail goes on", problem=trouble)
         finally:
             await self._ledger.close()
         if errors:
@@ -204,6 +215,7 @@ class Daemon:
             self._read_again()
         finally:  # whatever happens, systemd is not left waiting
             self.wake()
+            self._exporter.call()
             self._notifier.ready(self._status())
 
     def _read_again(self) -> None:
@@ -215,9 +227,10 @@ class Daemon:
         except ConfigurationError as error:
             for problem in str(error).splitlines():
                 log.error("configuration refused: the old rules stay in force", problem=problem)  # noqa: TRY400 - the same
+            self._config_errors = len(str(error).splitlines())
             self._config_trouble = f"the file has errors, the old rules stay in force: {str(error).splitlines()[0]}"
         else:
-            self._config_trouble = ""
+            self._config_trouble, self._config_errors = "", 0
             same = loaded.settings.mailboxes == self._loaded.settings.mailboxes
             envelope = loaded.policy.replies.envelope == self._loaded.policy.replies.envelope
             self._loaded = loaded
@@ -336,10 +349,10 @@ class Daemon:
             try:
                 await self._begin(line)
                 while not self._done(line):
-                    self._moved(line, "watching")
+                    self._moved(line, WATCHING)
                     next_at = await line.engine.round()
                     line.pace.looked()
-                    self._moved(line, "watching")
+                    self._moved(line, WATCHING)
                     line.looked_at = self._clock.now()
                     await self._note(line)
                     await self._tell_trouble(line, line.engine.trouble)
@@ -350,6 +363,7 @@ class Daemon:
                     self._look_at_files()
             except TemporaryError as error:
                 delay = line.pace.lost(began, time.monotonic(), error.retry_after)
+                self._tally.losses[line.name] += 1
                 log.warning("session lost", mailbox=line.name, error=str(error), again_in=f"{delay:.0f} s")
                 await self._tell_unreached(line, str(error))
                 await self._rest(line, delay, str(error))
@@ -364,6 +378,7 @@ class Daemon:
                 self._stopping.set()
             except Exception as error:  # a defect of ours: visible, and never a busy loop
                 log.exception("unexpected", mailbox=line.name)
+                self._tally.unexpected[line.name] += 1
                 why = f"unexpected {type(error).__name__}"
                 delay = line.pace.lost(began, time.monotonic())
                 await self._tell_unreached(line, why)
@@ -437,9 +452,26 @@ class Daemon:
         if line.second_at is not None:
             await self._ledger.note(f"mailbox.{line.name}.second", line.second_at.isoformat())
         await self._ledger.note("config", self._config_trouble)
+        await self._ledger.note("metrics", self._exporter.trouble)
         if elapsed - self._pruned >= PRUNE_EVERY:
             self._pruned = elapsed
             await self._ledger.prune(now_at - self._loaded.settings.keep)
+
+    async def _meters(self, running: bool) -> Sequence[meters.Meter]:  # noqa: FBT001 - as the exporter calls it
+        """Read the figures: what the ledger holds, and what this process knows of itself."""
+        names = [settings.name for settings in self._loaded.settings.mailboxes]
+        notes = await self._ledger.notes()
+        looked = {name: datetime.fromisoformat(notes[key]) for name in names if (key := looked_at_key(name)) in notes}
+        looked |= {name: at for name in names if (line := self._lines.get(name)) and (at := line.looked_at) is not None}
+        present = meters.Present(
+            running=running,
+            mailboxes=names,
+            looked_at=looked,
+            watched=frozenset(line.name for line in self._lines.values() if running and line.state == WATCHING),
+            config_errors=self._config_errors,
+        )
+        summary = await self._ledger.summary(self._clock.now())
+        return tuple(meters.read(self._tally, present, summary, await self._ledger.counted()))
 
     async def _alert(self, text: str) -> None:
         """Tell the owner as ``[alerts]`` says; where it names nobody the log has to do."""

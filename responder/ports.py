@@ -473,6 +473,40 @@ class Summary:
     urgent: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How often one kind of thing happened in a mailbox since the ledger began; forgetting takes nothing away.
+
+    ``name`` is "messages" (``word`` its reason), "replies" (its kind, with their ``outcome``; a draft laid is
+    "drafted") or "promises" ("opened", or the state it ended in).
+    """
+
+    name: str
+    mailbox: str
+    word: str
+    outcome: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What the ledger holds, or held, about somebody who is to be forgotten.
+
+    ``waiting`` messages have no verdict yet; ``under_way`` are steps still to be carried out; ``signs`` are replies of
+    others, or of a lost ledger, that were seen.
+    """
+
+    messages: int = 0
+    waiting: int = 0
+    replies: int = 0
+    under_way: int = 0
+    promises: int = 0
+    open_promises: int = 0
+    owner_messages: int = 0
+    signs: int = 0
+    suspensions: int = 0
+
+
 class Ledger(Protocol):
     """The memory, and the authority. Each method is one transaction, on disk when it returns.
 
@@ -606,6 +640,10 @@ class Ledger(Protocol):
         By arrival, from ``since_at`` to before ``until_at``; ``client`` "" asks for all. Only what a client wrote, as
         far as that is known: neither machines' mail nor forgers'. The owner's messages are those to anybody.
         """
+        ...
+
+    async def counted(self) -> Sequence[Counted]:
+        """Return how often what has happened since the ledger began."""
         ...
 
     async def note(self, key: str, value: str) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from responder.adapters import (
     ledger_file,
     ledger_follow,
+    ledger_forget,
     ledger_history,
     ledger_intake,
     ledger_morning,
@@ -29,7 +30,7 @@ from responder.adapters.storable import to_json, to_micros
 from responder.errors import PermanentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -39,9 +40,11 @@ if TYPE_CHECKING:
     from responder.core.report_rows import Chronicle
     from responder.ports import (
         Agenda,
+        Counted,
         DecidedRow,
         Decision,
         FolderMade,
+        Forgotten,
         HistoryQuestion,
         LedgerEntry,
         MailboxState,
@@ -92,6 +95,15 @@ class SqliteLedger:
             ConfigurationError: there is none, or its version is not ours.
         """
         return cls(lambda: ledger_file.opened_to_read(path), str(path))
+
+    @classmethod
+    def amend(cls, path: Path) -> SqliteLedger:
+        """Open the ledger for a command that changes it, while the service may be at work on it.
+
+        Raises:
+            ConfigurationError: there is none, or its version is not ours.
+        """
+        return cls(lambda: ledger_file.opened_to_amend(path), str(path), path)
 
     @classmethod
     def in_memory(cls) -> Self:
@@ -229,7 +241,9 @@ class SqliteLedger:
         """Forget messages decided before then that owe nothing; returns how many.
 
         What belongs to them goes too: replies with their words, promises. Kept are messages with an open promise,
-        an unfinished effect, or a reply for a closed period that lasts beyond ``before_at``.
+        an unfinished effect, or a reply for a closed period that lasts beyond ``before_at``. A mailbox that was last
+        looked at before then is not known any more. Room that became free is used again, and given back once it is
+        most of the file.
         """
         before = to_micros(before_at)
 
@@ -247,11 +261,39 @@ class SqliteLedger:
             connection.execute("DELETE FROM owner_messages WHERE at < ?", (before,))
             connection.execute("DELETE FROM suspensions WHERE until_at < ?", (before,))
             connection.execute("DELETE FROM folders WHERE closes_at < ?", (before,))
+            ledger_views.forget_mailboxes(connection, before_at)
             return count
 
         count = await self._write(work)
-        await self._call(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close())
+        await self._call(ledger_file.tidy)
         return count
+
+    async def held(self, whom: str) -> Forgotten:
+        """Count what is held about a person: a normal address in any spelling, or "@" and a domain."""
+        return await self._read(lambda connection: ledger_forget.held(connection, whom))
+
+    async def forget(
+        self, whom: str, now_at: datetime, *, names: Collection[str] = (), insist: bool, alone: bool
+    ) -> Forgotten:
+        """Forget a person, all or nothing, and return what was held; ``compact`` then takes the traces out of the file.
+
+        What stays names nobody: a message is known when it comes again, and nobody is told twice. TemporaryError
+        while something about the person is being carried out: with ``insist`` only where it has begun, and never
+        where this process is ``alone`` with the ledger. ``names``: what texts for the owner call the person.
+        """
+
+        def work(connection: sqlite3.Connection) -> Forgotten:
+            return ledger_forget.forget(connection, whom, now_at, names=names, insist=insist, alone=alone)
+
+        return await self._write(work)
+
+    async def compact(self) -> None:
+        """Write the file anew without what was deleted, and cut the log beside it.
+
+        Raises:
+            TemporaryError: somebody kept reading meanwhile; the log may still hold what was deleted.
+        """
+        await self._call(ledger_file.compact)
 
     async def rewind(self, now_at: datetime) -> None:
         """Bring back to now what was entered as later than now, by a clock that was wrong."""
@@ -345,6 +387,10 @@ class SqliteLedger:
     async def chronicle(self, since_at: datetime, until_at: datetime, client: str = "") -> Chronicle:
         """Return what clients wrote and what the owner wrote, from ``since_at`` to before ``until_at``."""
         return await self._read(lambda connection: ledger_report.chronicle(connection, since_at, until_at, client))
+
+    async def counted(self) -> Sequence[Counted]:
+        """Return how often what has happened since the ledger began."""
+        return await self._read(ledger_views.counted)
 
     async def note(self, key: str, value: str) -> None:
         """Remember one word about the daemon itself (last poll, its state) for ``status``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 from responder.adapters.ledger_schema import APPLICATION_ID, MIGRATIONS
@@ -22,6 +23,10 @@ T = TypeVar("T")
 
 #: How long a second process (a command, a backup) may hold the ledger before we give up for this time.
 BUSY_SECONDS = 5.0
+#: Between two tries to cut the log.
+_PAUSE = 0.05
+#: A smaller file is not worth being written anew.
+WORTH_WHILE = 5_000_000
 #: Beyond this size a check at every start would take seconds; SQLite still notices most damage as it reads.
 CHECKED_OCTETS = 50_000_000
 
@@ -64,11 +69,82 @@ def opened(path: Path) -> sqlite3.Connection:
 
 def opened_to_read(path: Path) -> sqlite3.Connection:
     """Open the ledger to look only; another process may be writing."""
+    return _opened_as_it_is(path, "ro")
+
+
+def opened_to_amend(path: Path) -> sqlite3.Connection:
+    """Open the ledger to change what it holds, and never its tables; another process may be writing."""
+    connection = _opened_as_it_is(path, "rw")
+    with _closed_on_error(connection):
+        connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def tidy(connection: sqlite3.Connection) -> None:
+    """Bring the log into the file; give room back where more of the file is free than used.
+
+    Free room is used again first. So the file stays as large as what was held at most, and shrinks when ``keep`` does.
+    """
+    free, pages, size = (_number(connection, each) for each in ("freelist_count", "page_count", "page_size"))
+    if free > pages - free and pages * size > WORTH_WHILE:
+        connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
+
+def compact(connection: sqlite3.Connection) -> None:
+    """Write the file anew, without what was deleted, and cut the log beside it to nothing.
+
+    Raises:
+        TemporaryError: others kept reading for longer than we wait.
+    """
+    connection.execute("VACUUM")
+    ends = time.monotonic() + BUSY_SECONDS
+    while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        if time.monotonic() > ends:
+            raise TemporaryError(
+                "the ledger was in use all the time: what was deleted is gone from its tables, but its log (the file"
+                " that ends in -wal) may still hold it; give the same command again"
+            )
+        time.sleep(_PAUSE)
+
+
+def copied(source: Path, target: Path) -> None:
+    """Copy the ledger as it is at one moment into a file that is not there yet, while others may be writing to it.
+
+    The copy is one file (0600) without a log beside it, looked through from end to end, and on the disk.
+
+    Raises:
+        ConfigurationError: there is no ledger, or it is not ours.
+        DamagedError: it is damaged; the copy is then worth nothing.
+        TemporaryError: the disk is full, or the ledger is held.
+    """
+    name = str(source)
+    try:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        with (
+            contextlib.closing(_opened_as_it_is(source, "ro", older=True)) as original,
+            contextlib.closing(_connect(target.absolute().as_uri() + "?mode=rw")) as copy,
+        ):
+            # In one step: it reads one moment of the ledger, and in WAL mode a reader holds up no writer.
+            original.backup(copy, pages=-1)
+            copy.execute("PRAGMA synchronous = FULL")
+            copy.execute("PRAGMA journal_mode = DELETE")
+            found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if found != "ok" or copy.execute("PRAGMA foreign_key_check").fetchone() is not None:
+                raise _damaged(name, found.splitlines()[-1])
+    except sqlite3.Error as error:
+        raise translated(error, name) from error
+    except OSError as error:
+        raise TemporaryError(f"cannot copy the ledger to {target}: {error.strerror}") from error
+
+
+def _opened_as_it_is(path: Path, mode: str, *, older: bool = False) -> sqlite3.Connection:
+    """Open a ledger that is there and of this version, or of an earlier one where that is wanted."""
     if not path.is_file():
         raise ConfigurationError(f"no ledger at {path}: has the service run?")
-    with _closed_on_error(_connect(path.absolute().as_uri() + "?mode=ro")) as connection:
+    with _closed_on_error(_connect(f"{path.absolute().as_uri()}?mode={mode}")) as connection:
         _refuse_foreign(connection, str(path))
-        if _number(connection, "user_version") < len(MIGRATIONS):
+        if not older and _number(connection, "user_version") < len(MIGRATIONS):
             raise ConfigurationError(f"the ledger {path} is an older version's: start the service once to migrate it")
         return connection
 

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from responder.adapters.ledger_forget import hiding
 from responder.adapters.ledger_schema import ALERTED, COUNTS, TOLD_IN_FULL
 from responder.adapters.storable import from_json, from_micros, to_json, to_micros
 from responder.core.address import account, normal_address
@@ -19,7 +20,7 @@ from responder.ports import OwnerMessage
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from responder.core.model import Facts
@@ -40,9 +41,11 @@ class _Seen:
 
     Args:
         rows: the recipient's address, the Message-ID answered, when, and whether a mark told it; see ``SeenReply``.
+        hide: tells the word that stands for a forgotten person's address or Message-ID, where there are any.
     """
 
-    def __init__(self, rows: Iterable[tuple[str, str, int, int]]) -> None:
+    def __init__(self, rows: Iterable[tuple[str, str, int, int]], hide: Callable[[str], str] | None = None) -> None:
+        self._hide = hide
         self._by_address: defaultdict[str, list[tuple[datetime, int]]] = defaultdict(list)
         self._by_message: defaultdict[str, list[tuple[datetime, int]]] = defaultdict(list)
         #: When and to whom replies in Sent went: these count against the caps. A mark may be of a reply counted here.
@@ -60,8 +63,12 @@ class _Seen:
         if not self._by_address:
             return _NEVER, _NEVER
         persons = {facts.person, account(normal_address(facts.return_path or ""))} - {"", "@"}
+        messages = {facts.message_id} - {""}
+        if self._hide is not None:
+            persons |= set(map(self._hide, persons))
+            messages |= set(map(self._hide, messages))
         found = [one for person in persons for one in self._by_address.get(person, ())]
-        found += self._by_message.get(facts.message_id, ())
+        found += [one for message in messages for one in self._by_message.get(message, ())]
         return frozenset(at for at, taken in found if not taken), frozenset(at for at, taken in found if taken)
 
 
@@ -164,11 +171,13 @@ def histories(
     senders = list({question.facts.person for question in questions})
     addresses = to_json(senders)
     decided = _decided(connection, questions)
+    hide = hiding(connection)
     # As a rule there are none at all.
     seen = _Seen(
-        connection.execute("SELECT address, answers, at, taken FROM seen_replies WHERE at > ?", (now - _TOLD_FOR,))
+        connection.execute("SELECT address, answers, at, taken FROM seen_replies WHERE at > ?", (now - _TOLD_FOR,)),
+        hide,
     )
-    replies = _replies(connection, senders, now, seen)
+    replies = _replies(connection, senders, now, seen, hide)
     breaker = connection.execute("SELECT until_at FROM breaker WHERE until_at > ?", (now,)).fetchone()
     breaker_until = from_micros(breaker[0]) if breaker else None
     suspended = {
@@ -219,15 +228,26 @@ def _decided(connection: sqlite3.Connection, questions: Sequence[HistoryQuestion
     return frozenset(row[0] for row in rows)
 
 
-def _replies(connection: sqlite3.Connection, addresses: Sequence[str], now: int, seen: _Seen) -> _Replies:
-    asked = to_json(addresses)
+def _replies(
+    connection: sqlite3.Connection,
+    addresses: Sequence[str],
+    now: int,
+    seen: _Seen,
+    hide: Callable[[str], str] | None,
+) -> _Replies:
+    # Whom the rows are about, by the address that stands in them or by the word that stands for it.
+    names = {address: address for address in addresses}
+    if hide is not None:
+        names |= {hide(address): address for address in addresses}
+    written = list(names)
+    asked = to_json(written)
     told: defaultdict[str, list[datetime]] = defaultdict(list)
     for address, ends in connection.execute(
         f"SELECT address, period_ends_at FROM effects WHERE {COUNTS} AND period_ends_at > ?"  # noqa: S608 - constant
         " AND address IN (SELECT value FROM json_each(?))",
         (now - _TOLD_FOR, asked),
     ):
-        told[address].append(from_micros(ends))
+        told[names[address]].append(from_micros(ends))
     # One look at the end of each address's stretch of the index, however many replies there were.
     full = connection.execute(
         f"""SELECT key, (SELECT max(changed_at) FROM effects WHERE {TOLD_IN_FULL} AND address = asked.value)
@@ -242,14 +262,20 @@ def _replies(connection: sqlite3.Connection, addresses: Sequence[str], now: int,
         f"SELECT address FROM effects WHERE {COUNTS} AND changed_at > ?",  # noqa: S608 - a constant of the schema
         (now - _DAY,),
     )
-    address_day = Counter(row[0] for row in in_day)
+    answered: list[str] = [row[0] for row in in_day]
+    address_day = Counter(names.get(address, address) for address in answered)
     if seen.sent:  # the caps bound what goes out, whoever sends it
         day, hour = from_micros(now - _DAY), from_micros(now - _HOUR)
-        address_day.update(address for at, address in seen.sent if at > day)
+        address_day.update(names.get(address, address) for at, address in seen.sent if at > day)
         in_hour += sum(at > hour for at, _ in seen.sent)
+    full_at: dict[str, datetime] = {}
+    for place, micros in full:
+        if micros is not None:
+            name, at = names[written[int(place)]], from_micros(micros)
+            full_at[name] = max(at, full_at.get(name, at))
     return _Replies(
         told_until={address: frozenset(ends) for address, ends in told.items()},
-        full_at={addresses[int(place)]: from_micros(at) for place, at in full if at is not None},
+        full_at=full_at,
         address_day=address_day,
         last_hour=in_hour,
         last_day=address_day.total(),

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from responder.adapters import ledger_forget
 from responder.adapters.ledger_history import end_already_answered, forget_evidence
 from responder.adapters.ledger_schema import ALERTED, COUNTS
 from responder.adapters.storable import freeze, freeze_window, kind_of, thaw, to_json, to_micros
@@ -142,6 +143,7 @@ def enter_decisions(
 ) -> list[StoredEffect]:
     """Enter verdicts, promises, suspensions and effects; a message that is decided already is passed over."""
     forget_evidence(connection, now_at)
+    ledger_forget.let_go(connection, now_at)
     if not decisions:
         return []
     now = to_micros(now_at)
@@ -305,6 +307,8 @@ class _Room:
         self._told: set[tuple[str, int]] = set()
         self._alerts: set[str] = set()
         if replies:
+            hide = ledger_forget.hiding(connection)
+            named = {hide(reply.address): reply.address for reply in replies} if hide is not None else {}
             for fingerprint, address, ends in connection.execute(
                 f"""SELECT fingerprint, effects.address, period_ends_at
                     FROM messages JOIN effects ON message = messages.id
@@ -315,12 +319,12 @@ class _Room:
                     AND period_ends_at IN (SELECT value FROM json_each(:ends))""",  # noqa: S608 - constants
                 {
                     "fingerprints": to_json([reply.fingerprint for reply in replies]),
-                    "addresses": to_json(list({reply.address for reply in replies})),
+                    "addresses": to_json(list({reply.address for reply in replies} | named.keys())),
                     "ends": to_json(list({to_micros(reply.period_ends_at) for reply in replies})),
                 },
             ):
                 self._answered.add(fingerprint)
-                self._told.add((address, ends))
+                self._told.add((str(named.get(address, address)), ends))
         if alerts:
             rows = connection.execute(
                 f"SELECT only_once FROM effects WHERE {ALERTED}"  # noqa: S608 - a constant of the schema

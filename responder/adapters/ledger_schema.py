@@ -175,5 +175,46 @@ _FOLLOWED = (
         WHERE kind = 'file-message' AND state = 'done' AND message IS NOT NULL GROUP BY message""",
 )
 
+# How often what happened, since this ledger began, counted where it happens and in the same transaction: neither a
+# restart nor forgetting takes anything away. Names no person. outcome is '' for what has none.
+_COUNT = """INSERT INTO counters (name, mailbox, word, outcome, count) VALUES ({}, 1)
+    ON CONFLICT (name, mailbox, word, outcome) DO UPDATE SET count = count + 1"""
+_COUNT_MESSAGE = _COUNT.format("'messages', NEW.mailbox, NEW.reason, ''")
+_COUNT_PROMISE = _COUNT.format("'promises', (SELECT mailbox FROM messages WHERE id = NEW.message), {}, ''")
+_OUTCOME = "CASE WHEN {0}kind = 'save-draft' AND {0}state = 'done' THEN 'drafted' ELSE {0}state END"
+_COUNT_REPLY = _COUNT.format(f"'replies', NEW.mailbox, NEW.reply_kind, {_OUTCOME.format('NEW.')}")
+_COUNTED = (
+    """CREATE TABLE counters (
+        name TEXT NOT NULL,
+        mailbox TEXT NOT NULL,
+        word TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (name, mailbox, word, outcome)
+    ) STRICT, WITHOUT ROWID""",
+    f"""CREATE TRIGGER message_entered AFTER INSERT ON messages WHEN NEW.reason IS NOT NULL
+        BEGIN {_COUNT_MESSAGE}; END""",
+    f"""CREATE TRIGGER message_decided AFTER UPDATE OF reason ON messages
+        WHEN OLD.reason IS NULL AND NEW.reason IS NOT NULL BEGIN {_COUNT_MESSAGE}; END""",
+    f"""CREATE TRIGGER reply_closed AFTER UPDATE OF state ON effects
+        WHEN NEW.reply_kind IS NOT NULL AND NEW.unfinished = 0 AND NEW.state <> OLD.state
+        BEGIN {_COUNT_REPLY}; END""",
+    f"""CREATE TRIGGER promise_opened AFTER INSERT ON promises BEGIN {_COUNT_PROMISE.format("'opened'")}; END""",
+    f"""CREATE TRIGGER promise_ended AFTER UPDATE OF state ON promises
+        WHEN OLD.state = 'open' AND NEW.state <> 'open' BEGIN {_COUNT_PROMISE.format("NEW.state")}; END""",
+    # What an older file still knows.
+    """INSERT INTO counters SELECT 'messages', mailbox, reason, '', count(*) FROM messages
+        WHERE reason IS NOT NULL GROUP BY mailbox, reason""",
+    f"""INSERT INTO counters SELECT 'replies', mailbox, reply_kind, {_OUTCOME.format("")}, count(*) FROM effects
+        WHERE reply_kind IS NOT NULL AND unfinished = 0 GROUP BY mailbox, reply_kind, {_OUTCOME.format("")}""",  # noqa: S608 - a constant
+    """INSERT INTO counters SELECT 'promises', mailbox, 'opened', '', count(*)
+        FROM promises JOIN messages ON id = message GROUP BY mailbox""",
+    """INSERT INTO counters SELECT 'promises', mailbox, state, '', count(*)
+        FROM promises JOIN messages ON id = message WHERE state <> 'open' GROUP BY mailbox, state""",
+)
+
+# While anything is kept under a word that stands for a forgotten person's address: what that word is made with.
+_FORGETTING = ("CREATE TABLE forgetting (id INTEGER PRIMARY KEY CHECK (id = 1), salt TEXT NOT NULL) STRICT",)
+
 #: The n-th member brings a file of version n to version n + 1; an empty file is version 0.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEEN_REPLIES, _FOLLOWED)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEEN_REPLIES, _FOLLOWED, (*_COUNTED, *_FORGETTING))

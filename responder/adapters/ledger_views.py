@@ -5,18 +5,27 @@ It promises ``adapters/ledger.py`` functions that run inside one transaction.
 
 from __future__ import annotations
 
+from datetime import datetime
 from email import message_from_bytes
 from typing import TYPE_CHECKING, Any
 
 from responder.adapters.ledger_schema import TROUBLE
 from responder.adapters.storable import from_json, from_micros, thaw, thaw_window, to_json, to_micros
 from responder.core.model import MessageKey
-from responder.ports import DecidedRow, LedgerEntry, MailboxState, PromiseRow, SentCursor, StoredEffect, Summary
+from responder.ports import (
+    Counted,
+    DecidedRow,
+    LedgerEntry,
+    MailboxState,
+    PromiseRow,
+    SentCursor,
+    StoredEffect,
+    Summary,
+)
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-    from datetime import datetime
 
 #: Status counts what happened in the last week: long enough for a weekend, short enough to be about now.
 _RECENT = 7 * 24 * 3_600_000_000
@@ -65,6 +74,20 @@ def save_mailbox(connection: sqlite3.Connection, state: MailboxState) -> None:
             *((sent.folder, sent.uidvalidity, sent.uidnext) if sent is not None else (None, None, None)),
         ),
     )
+
+
+def forget_mailboxes(connection: sqlite3.Connection, before_at: datetime) -> None:
+    """Forget the mailboxes, and the words about them, that nobody has looked at since then: they left the file."""
+    rows = connection.execute("SELECT key, value FROM notes WHERE key GLOB 'mailbox.*.looked_at'").fetchall()
+    for key, value in rows:
+        if datetime.fromisoformat(value) < before_at:
+            name = key.removeprefix("mailbox.").removesuffix(".looked_at")
+            connection.execute("DELETE FROM mailboxes WHERE name = ?", (name,))
+            about = f"mailbox.{name}."
+            connection.execute(
+                "DELETE FROM notes WHERE substr(key, 1, :length) = :about AND instr(substr(key, :length + 1), '.') = 0",
+                {"about": about, "length": len(about)},
+            )
 
 
 def known(connection: sqlite3.Connection, fingerprints: Sequence[str]) -> dict[str, LedgerEntry]:
@@ -177,6 +200,15 @@ def summary(connection: sqlite3.Connection, now_at: datetime) -> Summary:
         breaker_until=from_micros(breaker[0]) if breaker else None,
         **dict(zip(names, counts.fetchone(), strict=True)),
     )
+
+
+def counted(connection: sqlite3.Connection) -> list[Counted]:
+    """Return how often what has happened since the ledger began."""
+    rows = connection.execute("SELECT name, mailbox, word, outcome, count FROM counters")
+    return [
+        Counted(name=name, mailbox=mailbox, word=word, outcome=outcome, count=count)
+        for name, mailbox, word, outcome, count in rows
+    ]
 
 
 def _effects(rows: sqlite3.Cursor) -> list[StoredEffect]:

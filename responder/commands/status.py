@@ -139,6 +139,8 @@ def _troubles(
     for settings in loaded.settings.mailboxes if loaded is not None else ():
         said = _troubles_of(settings.name, notes, now_at, running=running)
         troubles += [f"{settings.name}: {one}" for one in said]
+    if running and (no_figures := notes.get("metrics", "")):
+        troubles.append(no_figures)
     for count, what in (
         (summary.in_doubt, "replies in doubt: nobody knows whether they left; they are never sent again"),
         (summary.refused, "replies refused by the mail server"),

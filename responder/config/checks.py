@@ -10,7 +10,6 @@ import stat
 from datetime import timedelta
 from difflib import get_close_matches
 from importlib.util import find_spec
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from responder.config.book import spell
 from responder.config.freemail import FREE_MAIL
 from responder.config.spelling import meant, shown
 from responder.config.tables import InlineSecret, TemplateTable
+from responder.config.values import is_loopback
 from responder.core.address import account, normal_address, normal_domain
 from responder.core.compose import check_templates
 from responder.core.words import languages
@@ -56,6 +56,7 @@ def check(book: Book, tables: File, clients: Mapping[str, ClientTable], policy: 
     _digest(book, tables, clients)
     if tables.ledger.keep < _LEAST_KEEP:
         book.complain(("ledger", "keep"), "must be at least 30 days: that long a bounced address gets no reply")
+    _metrics(book, tables)
     _templates(book, clients, policy)
     if not clients and book.trusts(("clients",)):
         book.warn(("clients",), "there are no clients: every sender is a stranger")
@@ -79,7 +80,7 @@ def _mailboxes(book: Book, tables: File) -> None:
         if not mailbox.addresses:
             book.complain_of_all((*path, "addresses"), 'must name at least one address, like ["anna@example.com"]')
         for protocol, server in (("imap", mailbox.imap), ("smtp", mailbox.smtp)):
-            if server.security == "none" and not _loopback(server.host):
+            if server.security == "none" and not is_loopback(server.host):
                 book.complain(
                     (*path, protocol, "security"),
                     f'"none" would send the password in clear to {server.host}: only this machine (localhost, '
@@ -121,17 +122,17 @@ def _sign_in(book: Book, path: Path, table: OAuth2Table) -> None:
     for key in ("token_url", "device_url", "authorize_url"):
         written: str = getattr(table, key)
         url = urlsplit(written)
-        if written and url.scheme != "https" and not (url.scheme == "http" and _loopback(url.hostname or "")):
+        if written and url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
             book.complain((*path, key), "must begin with https:// (http only on this machine)")
 
 
-def _loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _metrics(book: Book, tables: File) -> None:
+    if (tables.metrics.listen or tables.metrics.textfile) and find_spec("prometheus_client") is None:
+        book.complain(
+            ("metrics",),
+            "figures need the library prometheus-client, which is not installed: install responder[metrics], as with "
+            "`/opt/responder/bin/pip install prometheus-client`, or take the table away",
+        )
 
 
 def _inline(book: Book, path: Path, what: str = "password") -> None:

@@ -10,7 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from responder.config.schedules import schedule
-from responder.config.settings import MailboxSettings, OAuthSettings, SecretRef, Server, Settings
+from responder.config.settings import (
+    MailboxSettings,
+    MetricsSettings,
+    OAuthSettings,
+    SecretRef,
+    Server,
+    Settings,
+)
 from responder.config.tables import InlineSecret
 from responder.config.values import INBOX, OWN
 from responder.core.address import normal_address, normal_domain
@@ -45,6 +52,7 @@ if TYPE_CHECKING:
         ClientTable,
         File,
         MailboxTable,
+        MetricsTable,
         OAuth2Table,
         SecretTable,
         ServerTable,
@@ -230,6 +238,15 @@ def settings(tables: File, path: FilePath, files: tuple[FilePath, ...]) -> Setti
         alerts_command=tuple(tables.alerts.command),
         alerts_apprise=tuple(_secret(each, path) for each in tables.alerts.apprise),
         keep=tables.ledger.keep,
+        metrics=_metrics(tables.metrics, path),
+    )
+
+
+def _metrics(table: MetricsTable, path: FilePath) -> MetricsSettings:
+    host, _, port = table.listen.rpartition(":")
+    return MetricsSettings(
+        listen=(host.strip("[]"), int(port)) if port else None,
+        textfile=path.absolute().parent / table.textfile if table.textfile else None,
     )
 
 

@@ -84,6 +84,14 @@ class MailboxSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Where the figures for Prometheus go: a page on (loopback host, port), a file, both or nowhere."""
+
+    listen: tuple[str, int] | None = None
+    textfile: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What is fixed while the daemon runs. ``files`` are all the files that were read, the main one first.
 
@@ -97,6 +105,7 @@ class Settings:
     alerts_command: tuple[str, ...]
     alerts_apprise: tuple[SecretRef, ...]
     keep: timedelta
+    metrics: MetricsSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

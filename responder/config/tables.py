@@ -30,8 +30,10 @@ from responder.config.values import (
     Language,
     Line,
     LineOrNothing,
+    Listen,
     Moment,
     ResponseTerm,
+    TextFile,
     UrgentWord,
     Weekdays,
     Words,
@@ -352,6 +354,17 @@ class LedgerTable(Table):
     keep: Duration = _default("400 days", "how long messages and replies are remembered")
 
 
+class MetricsTable(Table):
+    """Figures for Prometheus; off where neither key is set. They name mailboxes and reasons, never a person."""
+
+    listen: Listen = Field(
+        default="", description='serve them as a page on this machine, like "127.0.0.1:9469"; path /metrics'
+    )
+    textfile: TextFile = Field(
+        default="", description='write them into a file for node_exporter, its name ends in ".prom"'
+    )
+
+
 class ClientsFile(Table):
     """``clients.toml``: more clients, beside the main file."""
 
@@ -402,3 +415,4 @@ class File(Table):
     digest: DigestTable = _table("your morning overview")
     alerts: AlertsTable = _table("who is called when something needs you")
     ledger: LedgerTable = _table("the memory")
+    metrics: MetricsTable = _table("figures for Prometheus")

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,7 @@ OWN = "*"
 
 #: Where the digest goes if not to an address.
 INBOX = "inbox"
+_LAST_PORT = 65_535
 
 #: What somebody writes whose mail Microsoft holds: its product's or its hosts' names.
 _MICROSOFT = re.compile(
@@ -151,6 +153,38 @@ def _host(text: str) -> str:
     return text
 
 
+def _listen(text: str) -> str:
+    text = _line_or_nothing(text)
+    host, _, port = text.rpartition(":")
+    if not text:
+        return ""
+    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= _LAST_PORT):
+        raise ValueError(f'{spelling.shown(text)} is no place to listen at: write it like "127.0.0.1:9469"')
+    if not is_loopback(host.removeprefix("[").removesuffix("]")):
+        raise ValueError(
+            f"{spelling.shown(text)}: only this machine may read the page, for it asks for no password; write"
+            f' "127.0.0.1:{port}", and for others put a web server with a password and TLS in front of it'
+        )
+    return text
+
+
+def _textfile(text: str) -> str:
+    text = _line_or_nothing(text)
+    if text and not re.fullmatch(r"(?:.*/)?[^/]+\.prom", text):
+        raise ValueError(f'{spelling.shown(text)}: node_exporter reads only files whose names end in ".prom"')
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether the host is this machine itself, whatever a name server says."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _authserv_id(text: str) -> str:
     """Source: RFC 8601 section 2.5; Microsoft's servers write no id."""
     text = _line_or_nothing(text)
@@ -185,6 +219,8 @@ Line = Annotated[str, AfterValidator(_line)]
 LineOrNothing = Annotated[str, AfterValidator(_line_or_nothing)]
 UrgentWord = Annotated[str, AfterValidator(_urgent_word)]
 AuthservId = Annotated[str, AfterValidator(_authserv_id)]
+Listen = Annotated[str, AfterValidator(_listen)]
+TextFile = Annotated[str, AfterValidator(_textfile)]
 Argument = Annotated[str, AfterValidator(_argument)]
 Text = Annotated[str, AfterValidator(_words)]
 Address = Annotated[str, AfterValidator(_address)]

@@ -362,8 +362,17 @@ async def test_a_full_disk_is_a_temporary_error_and_passes(path: Path) -> None:
     await ledger.close()
 
 
+def _take_back_fourth_step(connection: sqlite3.Connection) -> None:
+    """Make a ledger what it was before it counted, and could forget."""
+    for trigger in ("message_entered", "message_decided", "reply_closed", "promise_opened", "promise_ended"):
+        connection.execute(f"DROP TRIGGER {trigger}")
+    connection.execute("DROP TABLE counters")
+    connection.execute("DROP TABLE forgetting")
+
+
 def _take_back_third_step(connection: sqlite3.Connection) -> None:
     """Make a ledger what it was before the mail was followed."""
+    _take_back_fourth_step(connection)
     connection.execute("DROP TABLE filed")
     for table, column in (
         *(("messages", name) for name in ("subject", "note", "urgent")),

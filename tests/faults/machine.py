@@ -37,6 +37,10 @@ STATE = "var/lib/responder"
 PATIENCE = 60.0
 
 
+#: What the README tells to install for the page of figures.
+_EXTRAS = {"prometheus-client"}
+
+
 def unfit() -> str:
     """Say why the project's dependencies here cannot be used by the system's Python; "" if they can."""
     ask = [PYTHON, "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
@@ -52,12 +56,12 @@ def install(fill: Path) -> None:
     """Lay the installed project into a folder: /opt/responder, /opt/responder-src.
 
     As by the README's commands, but for the network: what pip would fetch is copied from this environment, and only
-    what the project's own list of dependencies leads to.
+    what the project's own list of dependencies leads to, and the extra for figures.
     """
     venv = fill / "opt/responder"
     subprocess.run([PYTHON, "-m", "venv", "--without-pip", str(venv)], check=True)
     packages = next(venv.glob("lib/python3*/site-packages"))
-    for name in sorted(_needed("responder")):
+    for name in sorted(_needed("responder") | _EXTRAS):
         for file in importlib.metadata.files(name) or ():
             if ".." not in file.parts and "__pycache__" not in file.parts:
                 target = packages / file

@@ -445,3 +445,29 @@ def test_nothing_is_left_of_a_systemd_that_was_stopped() -> None:
     assert scratch is not None
     assert group is not None
     assert (scratch.exists(), group.exists(), Path(f"/proc/{inside}").exists()) == (False, False, False)
+
+
+def test_figures_are_served_and_written_where_the_unit_allows_it(machine: Machine) -> None:
+    """Locked up as shipped no other folder is written to, which is said; with the unit's two lines both are there.
+
+    Whether a port is denied depends on the kernel (SocketBindDeny is BPF's): what is said then has a test of its own.
+    """
+    folder = "var/lib/figures"
+    machine.systemd.run("install", "-d", "-o", "responder", "-m", "0755", f"/{folder}")
+    figures = {"listen": "127.0.0.1:9469", "textfile": f"/{folder}/responder.prom"}
+    machine.configure(**_closed(metrics=figures))
+    machine.start()
+    (said,) = machine.logged("no figures")
+    assert f"ReadWritePaths=/{folder}" in said["problem"]
+    machine.deliver("ivan@vostok.example", "answered all the same")
+    machine.answered(1)
+    machine.drop_in(SocketBindAllow="ipv4:tcp:9469", ReadWritePaths=f"/{folder}")
+    machine.systemd.run("systemctl", "restart", UNIT)
+    machine.logged("mailbox open", 2)
+    answered = 'responder_replies_total{kind="full",mailbox="main",outcome="done"} 1.0'
+    page = ["curl", "--silent", "--show-error", "--fail", "http://127.0.0.1:9469/metrics"]
+    machine.until(lambda: answered in machine.systemd.run(*page, check=False), "the page")
+    file = machine.systemd.root / folder / "responder.prom"
+    machine.until(lambda: file.is_file() and answered in file.read_text(), "the file")
+    machine.systemd.run("systemctl", "stop", UNIT)
+    assert "responder_running 0.0" in file.read_text()
