@@ -1,6 +1,6 @@
 """The parser of asked-for times: short English phrases, by dateparser.
 
-It is imported with the first phrase and not before: it takes a tenth of a second and 17 MB, and most nights nobody asks
+It is imported with the first phrase and not before: it takes an eighth of a second and 8 MB, and most nights nobody asks
 for a time. The phrases are ours (see ``core.asked``): nothing of a letter ever reaches it but numbers of two digits.
 """
 
