@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from responder import config
+from responder.adapters.ledger import SqliteLedger
 from responder.commands import check, edit
 from responder.errors import ConfigurationError
+from tests.adapters import ledger_build
 from tests.command_line import CommandLine
 from tests.core.build import at
 
@@ -139,6 +142,24 @@ def test_words_that_a_client_does_not_read_are_warned_of(typed: CommandLine) -> 
     assert "has no words" not in typed("away", "friday", "--yes").text
     twice = typed("away", "monday", "--say", "a", "--say", "ru=b", "--yes")
     assert (twice.status, "write each language once" in twice.text) == (64, True)
+
+
+def test_what_is_promised_for_those_days_is_said(typed: CommandLine) -> None:
+    """An absence takes no promise back: whoever plans one over a due time is told of it before."""
+
+    async def remember() -> None:
+        ledger = SqliteLedger.open(typed.state / "ledger.sqlite3")
+        one = ledger_build.entry("n1", address="ivan@vostok.example")
+        await ledger_build.enter(ledger, ledger_build.decision(one, promises=True))
+        await ledger.close()
+
+    typed.state.mkdir(mode=0o700)
+    asyncio.run(remember())
+    due_on = ledger_build.DUE.date()
+    typed.clock.at = ledger_build.NOW
+    promised = "An answer is promised to ivan@vostok.example by "
+    assert promised in typed("away", f"{due_on}", "--yes").text
+    assert promised not in typed("away", f"{due_on + timedelta(days=1)}", "--yes").text
 
 
 def test_what_the_file_cannot_hold_is_refused(typed: CommandLine) -> None:

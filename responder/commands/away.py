@@ -18,16 +18,18 @@ from rich.table import Table
 
 from responder import config
 from responder.adapters.clock import SystemClock
-from responder.commands import edit
+from responder.commands import client_card, edit
 from responder.commands.absent import english_day, english_days
 from responder.commands.days import read_days
+from responder.commands.when import say_short
 from responder.config.absences import fault
 from responder.config.places import ABSENCES
 from responder.core import hours
 from responder.core.words import languages, lexicon, say_count, say_date, say_days, sentence
+from responder.errors import ResponderError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from responder.config import Loaded
@@ -106,6 +108,8 @@ def plan(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
     there = edit.try_out(desk.path, desk.file, edit.changed(edit.read_text(desk.file) or _HEAD, change))
     for line in _told(desk, there.policy, table):
         click.echo(line)
+    for line in _promised(desk, state_path, from_on, until_on):
+        click.echo(line)
     for warning in there.warnings:
         if warning.file == str(desk.file) and warning not in desk.loaded.warnings:
             click.echo(f"warning: {warning.text}")
@@ -136,6 +140,18 @@ def _stretch(desk: Desk, words: str) -> tuple[date, date]:
     if same:
         raise click.UsageError(f"{said}: planned already; to change it, `responder away cancel` it first")
     return from_on, until_on
+
+
+def _promised(desk: Desk, state_path: Path | None, from_on: date, until_on: date) -> Iterator[str]:
+    """Yield what is promised for those days already, where the ledger can be read: no absence takes a promise back."""
+    try:
+        promises = client_card.open_promises(config.state_directory(state_path, os.environ, desk.path))
+    except ResponderError:
+        return
+    zone = desk.policy.owner.zone
+    for row in promises:
+        if from_on <= row.due_at.astimezone(zone).date() <= until_on:
+            yield f"An answer is promised to {row.address} by {say_short(row.due_at, zone)}: that stays promised."
 
 
 def _days(policy: Policy, from_on: date, until_on: date) -> str:

@@ -218,21 +218,26 @@ def _as_json(policy: Policy, key: str, now_at: datetime) -> dict[str, object]:
 
 def of_ledger(state: Path, key: str) -> tuple[Sequence[DecidedRow], Sequence[PromiseRow]]:
     """Return the client's last messages and open promises; none where there is no ledger yet."""
+    rows, promises = _read(state)
+    return [row for row in rows if row.entry.client == key][:_SHOWN], [row for row in promises if row.client == key]
+
+
+def open_promises(state: Path) -> Sequence[PromiseRow]:
+    """Return all open promises, earliest due first; none where there is no ledger yet."""
+    return _read(state)[1]
+
+
+def _read(state: Path) -> tuple[Sequence[DecidedRow], Sequence[PromiseRow]]:
+    async def read(path: Path) -> tuple[Sequence[DecidedRow], Sequence[PromiseRow]]:
+        ledger = SqliteLedger.read(path)
+        try:
+            return await ledger.decided(last=_LOOKED_AT), await ledger.promises(limit=_LOOKED_AT)
+        finally:
+            await ledger.close()
+
     with place.as_its_owner(state):
-        ledger = state / place.LEDGER
-        if not place.is_there(ledger):
-            return (), ()
-        return asyncio.run(_read(ledger, key))
-
-
-async def _read(path: Path, key: str) -> tuple[Sequence[DecidedRow], Sequence[PromiseRow]]:
-    ledger = SqliteLedger.read(path)
-    try:
-        rows = [row for row in await ledger.decided(last=_LOOKED_AT) if row.entry.client == key]
-        promises = [row for row in await ledger.promises(limit=_LOOKED_AT) if row.client == key]
-    finally:
-        await ledger.close()
-    return rows[:_SHOWN], promises
+        path = state / place.LEDGER
+        return asyncio.run(read(path)) if place.is_there(path) else ((), ())
 
 
 def _ledger_json(rows: Sequence[DecidedRow], promises: Sequence[PromiseRow]) -> dict[str, object]:
