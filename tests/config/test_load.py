@@ -22,6 +22,7 @@ def test_a_small_file_gets_all_defaults(desk: Desk) -> None:
     assert loaded.warnings == ()
     assert loaded.settings.files == (desk.config,)
     assert loaded.settings.alerts_command == ()
+    assert loaded.settings.alerts_apprise == ()
     assert loaded.settings.keep == timedelta(days=400)
     assert loaded.settings.mailboxes == (
         MailboxSettings(

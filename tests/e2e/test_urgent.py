@@ -16,6 +16,7 @@ from tests.core.build import at
 from tests.e2e.clocks import FixedClock
 from tests.e2e.crash import Patient, Zygote
 from tests.e2e.scene import OWNER, Scene, body_of, letter
+from tests.e2e.test_commands import responder
 from tests.servers.smtp import SmtpSink, ThreadedSmtpSink
 
 if TYPE_CHECKING:
@@ -182,6 +183,18 @@ async def test_a_thread_that_keeps_the_word(scene: Scene, capsys: pytest.Capture
         told = json.loads(capsys.readouterr().out)
         assert (told["urgent"], told["trail"][-1]["rule"], told["trail"][-1]["held"]) == (urgent, "urgent", urgent)
         assert told["reply"] in ("full", "none")
+
+
+async def test_a_replay_calls_nobody(scene: Scene) -> None:
+    """Past urgent mail shows its reply and no folder; nobody is called for it now, and nothing is flagged."""
+    scene.arrive(letter(IVAN, "СРОЧНО: договор"), NIGHT)
+    place = ("--config", str(scene.config), "--state", str(scene.state / "none"))
+    told = await asyncio.to_thread(responder, "replay", "--since", "2026-11-09", "--json", *place, home=scene.folder)
+    assert told.returncode == 0, told.stderr
+    (row,) = json.loads(told.stdout)
+    assert (row["reason"], row["reply"], row["folder"]) == ("full", "urgent", None)
+    assert alerts(scene) == []
+    assert flags(scene) == [set()]
 
 
 #: Points around which a flag or an alert could be lost or doubled: the plan, the reply, the flag, the alert.
