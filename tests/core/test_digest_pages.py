@@ -148,9 +148,9 @@ Later windows
 - Tomorrow, 17:30–19:00: Elm Street Partners
 - Friday, 4 December, 10:00–11:00: Линден
 
-Since the last overview (on Friday at 08:30): 9 messages (from machines 7, answered in full 2); 2 automatic replies
+Since the last digest (on Friday at 08:30): 9 messages (from machines 7, answered in full 2); 2 automatic replies
 open: 6 promises, 1 of them late for more than 30 days
-Made by responder from your rules. Nobody but you receives this overview.
+Made by responder from your rules. Nobody but you receives this digest.
 """,
 }
 
