@@ -43,7 +43,7 @@ class Office(World):
         async def alert(text: str) -> None:
             self.alerts.append(text)
 
-        return Engine(
+        engine = Engine(
             mailbox=self.mailbox,
             outbox=self.outbox,
             ledger=self.ledger,
@@ -52,8 +52,9 @@ class Office(World):
             secret=secret,
             lock=asyncio.Lock(),
             alert=alert,
-            duties=[duty],
         )
+        engine.duties = (duty,)  # and no other
+        return engine
 
     async def live(self) -> Engine:
         """Begin on Thursday night, take in a client's mail, and let Friday morning come."""

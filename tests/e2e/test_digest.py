@@ -59,21 +59,6 @@ async def reasons(scene: Scene) -> dict[str, int]:
     return dict(summary.by_reason)
 
 
-async def place_filed(scene: Scene) -> None:
-    """Enter where filed mail lies, if the service has not done so itself."""
-    ledger = SqliteLedger.open(scene.state / "ledger.sqlite3")
-    try:
-        await ledger._write(
-            lambda connection: connection.execute(
-                "INSERT OR IGNORE INTO filed (message, mailbox, folder, window)"
-                " SELECT message, mailbox, json_extract(payload, '$.folder'), json_extract(payload, '$.window')"
-                " FROM effects JOIN payloads ON effect = effects.id WHERE kind = 'file-message' AND state = 'done'"
-            )
-        )
-    finally:
-        await ledger.close()
-
-
 @pytest.fixture
 def scene(dovecot: Dovecot, user: str, tmp_path: Path) -> Iterator[Scene]:
     """The example configuration with its digest, watched since Friday afternoon."""
@@ -88,7 +73,6 @@ async def weekend(scene: Scene) -> None:
     scene.arrive(letter("ivan@vostok.example", "Договор аренды"), FRIDAY)
     scene.clock.at = FRIDAY + timedelta(minutes=4)
     await scene.run()
-    await place_filed(scene)
     scene.clock.at = MONDAY
 
 
@@ -187,7 +171,7 @@ async def test_the_running_daemon_wakes_for_it(scene: Scene) -> None:
 
 async def test_to_an_address_it_is_sent_once(scene: Scene) -> None:
     """Sent by the outbox to the address of the file, and to nobody else; INBOX holds none."""
-    scene.changes = {"digest": {"to": "anna@phone.example"}}
+    scene.changes = {"digest": {"at": "08:30", "to": "anna@phone.example"}}
     scene.write()
     await weekend(scene)
     for _ in range(2):
@@ -246,7 +230,6 @@ async def test_killed_around_every_step(dovecot_rich: Dovecot, user: str, tmp_pa
                 scene.arrive(letter("ivan@vostok.example", "Договор аренды"), FRIDAY)
                 scene.clock.at = FRIDAY + timedelta(minutes=4)
                 await patient.run()
-                await place_filed(scene)
                 scene.clock.at = MONDAY
                 killed += (await patient.run(kind, which)).killed
                 for _ in range(2):

@@ -446,7 +446,10 @@ async def test_a_week_of_mail_and_faults(
             sink=sink,
             user=user,
             clock=FixedClock(BEGINS),
-            changes={"replies": {"limits": {"per_hour": 1_000, "per_day": 9_000, "per_address_per_day": 50}}},
+            changes={
+                "replies": {"limits": {"per_hour": 1_000, "per_day": 9_000, "per_address_per_day": 50}},
+                "digest": {"at": "08:30"},
+            },
         )
         soak = Soak(scene, Patient(scene, zygote, "send"), seed)
         soak.start()
