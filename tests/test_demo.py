@@ -287,6 +287,9 @@ async def test_the_real_daemon_does_what_the_story_says(tmp_path: Path) -> None:
     assert len(words) == 6
     assert "12:00 on Tuesday, 10 March, your time (19:00 in Moscow)" in words["02-claire@harborfinch.example.txt"]
     assert "02:00 по Вашему времени" in words["03-ivan@vostok.example.txt"]
+    told = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert "Утро вторника, 10 марта: 4 звонка" in told
+    assert "Сегодня, 17:30–19:00" in (tmp_path / "digest.html").read_text(encoding="utf-8")
 
 
 async def test_a_terminal_gets_colours_and_no_cursor_play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
