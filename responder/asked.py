@@ -1,7 +1,8 @@
 """The parser of asked-for times: short English phrases, by dateparser.
 
-It is imported with the first phrase and not before: it takes an eighth of a second and 8 MB, and most nights nobody asks
-for a time. The phrases are ours (see ``core.asked``): nothing of a letter ever reaches it but numbers of two digits.
+It is imported with the first phrase and not before: it takes an eighth of a second and 8 MB, and most nights nobody
+asks for a time. The phrases are ours (see ``core.asked``): nothing of a letter ever reaches it but numbers of two
+digits.
 """
 
 from __future__ import annotations

@@ -633,6 +633,7 @@ class Ledger(Protocol):
 
     async def morning(self, since_at: datetime, now_at: datetime) -> Morning:
         """Return what concerns the owner now, and what happened since then: the matter of the digest."""
+        ...
 
     async def chronicle(self, since_at: datetime, until_at: datetime, client: str = "") -> Chronicle:
         """Return what clients wrote and what became of it, and what the owner wrote, for ``report``.

@@ -29,7 +29,10 @@ DONE = "Callbacks/Done"
 def scene(request: pytest.FixtureRequest, user: str, tmp_path: Path) -> Iterator[Scene]:
     """The example configuration, with a command that is told of alarms."""
     server = request.getfixturevalue(request.param)
-    told = {"alerts": {"command": ["sh", "-c", f"cat >> {tmp_path}/alerts; echo >> {tmp_path}/alerts"]}}
+    told = {
+        "digest": {"at": "08:30"},
+        "alerts": {"command": ["sh", "-c", f"cat >> {tmp_path}/alerts; echo >> {tmp_path}/alerts"]},
+    }
     with ThreadedSmtpSink() as sink:
         yield Scene(
             folder=tmp_path,
