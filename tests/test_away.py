@@ -95,6 +95,7 @@ def test_russian_plurals(typed: CommandLine, days: int, words: str) -> None:
         ("from 16 November to 20 November", "that has passed already"),
         ("from 10 December to 5 December", "the absence ends (2026-12-05) before it begins (2026-12-10)"),
         ("2026-12-01..2028-01-01", "is longer than a year: correct a date, or plan it in parts"),
+        ("9999-12-31", "that is more than ten years away; correct the year"),
         ("some time", "names no days I know: write"),
         ("friday 15:00", "an absence is made of whole days"),
     ],

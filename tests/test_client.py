@@ -131,7 +131,7 @@ def test_what_is_missing_is_asked_for_until_it_can_stand(typed: CommandLine) -> 
         "Neu GmbH",
         *["", "ivan@vostok.example", "a@neu.example", "neu", "@neu.example", ""],  # none; taken; good; no address; good
         *["Berlin", "Europe/Berlin"],
-        "en",
+        *["xx", "en"],
         "y",
     ]
     said = typed("client", "add", "neu", answers="".join(f"{each}\n" for each in answers))
@@ -144,9 +144,18 @@ def test_what_is_missing_is_asked_for_until_it_can_stand(typed: CommandLine) -> 
         "stands at the client vostok already",
         "is neither an address",
         'did you mean "Europe/Berlin"?',
+        '"xx" is no language',
         "Add this client?",
     ):
         assert expected in said.text
+
+
+def test_a_mistake_in_what_was_given_is_told_before_the_questions(typed: CommandLine) -> None:
+    """Nobody answers five questions to learn that an option was wrong."""
+    said = typed("client", "add", "neu", "--response", "soon", answers="\n" * 9)
+    assert said.status == 64
+    assert '"soon" is not a response time' in said.text
+    assert "An address" not in said.text
 
 
 def test_no_is_an_answer(typed: CommandLine) -> None:

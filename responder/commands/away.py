@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 #: So long a past absence stays in the file, for whoever wonders what clients were told.
 KEPT = timedelta(days=30)
 _DAY = timedelta(days=1)
+#: Farther is a slip of the keyboard.
+_FARTHEST = timedelta(days=3660)
 #: No run of closed days is longer that anybody wants to read about.
 _LOOKED_AHEAD = 400
 _SAY = re.compile(r"([a-z]{2,3}(?:-[A-Za-z]{2,8})*)=(.+)", re.DOTALL)
@@ -131,6 +133,8 @@ def _stretch(desk: Desk, words: str) -> tuple[date, date]:
     said = english_days(from_on, until_on)
     if why := fault(from_on, until_on):
         raise click.UsageError(f'"{words}" was read as {said}: {why}')
+    if from_on > desk.today_on + _FARTHEST:
+        raise click.UsageError(f'"{words}" was read as {said}: that is more than ten years away; correct the year')
     if until_on < desk.today_on:
         raise click.UsageError(
             f'"{words}" was read as {said}: that has passed already (today is '

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from responder.config import Loaded
 
 _HEAD = "# More clients, written as in config.toml; see `responder client --help`. May be edited by hand.\n\n"
+#: Take the place of what is still to be asked, so that the rest can be looked at; no client has such an address.
+_STAND_INS = {"addresses": ["nobody@stand-in.invalid"], "timezone": STAND_IN_ZONE}
 #: So many addresses one asks for, in a row, before it is another's turn.
 _ASKED = 20
 
@@ -146,6 +148,7 @@ def _ask_for_the_rest(loaded: Loaded, table: dict[str, Any], tried: Callable[[di
     if not edit.on_terminal():
         options = {"addresses": "--address", "timezone": "--timezone"}
         raise click.UsageError(f"missing: {', '.join(options[name] for name in missing)}")
+    tried({name: _STAND_INS[name] for name in missing})  # what was given is told now, not after all the questions
     given = dict(table)
     table.clear()
     if "name" not in given and (name := click.prompt("Name of the client", default="", show_default=False)):
@@ -158,10 +161,18 @@ def _ask_for_the_rest(loaded: Loaded, table: dict[str, Any], tried: Callable[[di
         table["timezone"] = click.prompt("Where are they? An IANA zone", default=zone, value_proc=_zone)
     if "language" not in given:
         own = loaded.policy.owner.language
-        language = click.prompt("Language of the replies", default=own)
+        language = click.prompt("Language of the replies", default=own, value_proc=_language(tried))
         if language != own:
             table["language"] = language
     return True
+
+
+def _language(tried: Callable[[dict[str, Any]], Loaded]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        tried({"language": text})
+        return text
+
+    return check
 
 
 def _zone(text: str) -> str:
@@ -177,7 +188,7 @@ def _ask_addresses(tried: Callable[[dict[str, Any]], Loaded]) -> list[str]:
 
     def check(text: str) -> str:
         if text:
-            tried({"addresses": [*found, text], "timezone": STAND_IN_ZONE})
+            tried(_STAND_INS | {"addresses": [*found, text]})
         elif not found:
             raise click.UsageError("at least one address or @domain is needed")
         return text
