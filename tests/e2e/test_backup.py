@@ -124,7 +124,7 @@ def test_without_a_ledger_there_is_nothing_to_copy(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("as_root")
 def test_root_writes_where_only_root_may_and_reads_as_the_service(state: Path, tmp_path: Path) -> None:
-    """``sudo responder backup /root/…``: the copy is root's, unpacked it is the service's; the state stays so."""
+    """``sudo responder backup FILE``: the copy is root's, unpacked it is the service's; the state stays so."""
     for path in (state, *state.iterdir()):
         os.chown(path, 5000, 5000)
     for path in (tmp_path, *tmp_path.parents):
