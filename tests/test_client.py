@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import tempfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +15,6 @@ from responder.adapters.ledger import SqliteLedger
 from tests.adapters import ledger_build
 from tests.command_line import CommandLine
 from tests.core.build import at
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = at("2026-11-25 12:00")
 
