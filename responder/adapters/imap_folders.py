@@ -184,6 +184,7 @@ class Folders:
             return f"{folder} is one of the mailbox's own folders"
         if not self.exists(folder):
             session.command("UNSUBSCRIBE", quoted(wire))
+            self._remove_levels(wire)
             return "gone"
         if separator := self.profile.separator:
             below = (wire + separator).casefold()
@@ -199,7 +200,29 @@ class Folders:
             return f"the server did not remove {folder}: {answer.text}"
         self._forget(wire)
         session.command("UNSUBSCRIBE", quoted(wire))
+        self._remove_levels(wire)
         return "removed" if answer.ok else "gone"
+
+    def _remove_levels(self, wire: str) -> None:
+        """Remove the levels above a removed folder that can hold no mail and hold no folder any more.
+
+        They came with it: a server makes them where folders are kept as directories, and leaves them there.
+        """
+        separator = self.profile.separator
+        while separator and separator in wire:
+            wire = wire.rpartition(separator)[0]
+            attributes = [attributes for attributes, name in self.session.list_folders(wire) if name == wire]
+            below = (wire + separator).casefold()
+            if (
+                wire.upper() == "INBOX"
+                or not attributes
+                or not attributes[0] & UNREAL
+                or any(
+                    name.casefold().startswith(below) for _, name in self.session.list_folders(f"{wire}{separator}*")
+                )
+                or not self.session.command("DELETE", quoted(wire)).ok
+            ):
+                return
 
     def _own(self) -> list[str]:
         return [each for each in (self._inbox, self.profile.sent, self.profile.drafts) if each]

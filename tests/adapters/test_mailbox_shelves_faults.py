@@ -68,7 +68,7 @@ EMPTY = f'* STATUS "{SHELF}" (MESSAGES 0)\r\n' + OK
 
 
 async def test_a_folder_is_asked_about_right_before_it_is_removed() -> None:
-    """LIST of it, LIST of what is below it, STATUS, DELETE, UNSUBSCRIBE: nothing comes in between."""
+    """LIST of it, LIST of what is below it, STATUS, DELETE, UNSUBSCRIBE: nothing comes in between, the level after."""
     script = {"LIST": [LISTS, listed(SHELF), listed()], "STATUS": EMPTY, "DELETE": OK, "UNSUBSCRIBE": OK}
     word, lines = await said(script, removing(SHELF))
     assert word == "removed"
@@ -78,7 +78,36 @@ async def test_a_folder_is_asked_about_right_before_it_is_removed() -> None:
         f'STATUS "{SHELF}" (MESSAGES)',
         f'DELETE "{SHELF}"',
         f'UNSUBSCRIBE "{SHELF}"',
+        'LIST "" "Callbacks"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("level", "below", "goes"),
+    [
+        (listed("Callbacks", attributes=r"\Noselect"), listed(), True),
+        (listed("Callbacks", attributes=r"\NonExistent"), listed(), True),
+        (listed("Callbacks"), listed(), False),
+        (listed(), listed(), False),
+        (listed("Callbacks", attributes=r"\Noselect"), listed("Callbacks/other"), False),
+        (listed("Callbacks", attributes=r"\Noselect"), listed("CALLBACKS/other"), False),
+    ],
+)
+async def test_a_level_that_holds_nothing_goes_with_its_last_folder(level: str, below: str, *, goes: bool) -> None:
+    """Only one that can hold no mail and has nothing below it; a folder, whoever made it, stays."""
+    script = {"LIST": [LISTS, listed(SHELF), listed(), level, below], "STATUS": EMPTY, "DELETE": OK, "UNSUBSCRIBE": OK}
+    word, lines = await said(script, removing(SHELF))
+    assert word == "removed"
+    assert ('DELETE "Callbacks"' in lines) is goes
+
+
+async def test_a_level_that_was_left_behind_goes_later() -> None:
+    """Where the service died in between, the folder is gone when it is asked again, and the level goes then."""
+    level = listed("Callbacks", attributes=r"\Noselect")
+    script = {"LIST": [LISTS, listed(), level, listed()], "STATUS": NO, "DELETE": OK, "UNSUBSCRIBE": OK}
+    word, lines = await said(script, removing(SHELF))
+    assert word == "gone"
+    assert 'DELETE "Callbacks"' in lines
 
 
 KEPT: list[tuple[str, dict[str, Any], str]] = [
