@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from responder.carry_digest import DigestCarrier
-from responder.carry_filed import Shelver, note_folders
+from responder.carry_filed import Shelver, lying_there, note_folders
 from responder.core.model import (
     Alert,
     CopySent,
@@ -101,7 +101,7 @@ class Carrier:
         self._copies = copies
         self._objection = objection
         self._alive = alive
-        self._shelver = Shelver(mailbox, ledger, clock)
+        self._shelver = Shelver(mailbox, ledger, clock, alive)
         self._noted: set[tuple[str, datetime]] = set()
         self._digests = DigestCarrier(mailbox=mailbox, outbox=outbox, ledger=ledger, clock=clock)
         self._doubtful = False
@@ -383,6 +383,8 @@ class Carrier:
         try:
             await self._note_folders([move for _, move in moves])
             results = await self._mailbox.file([move for _, move in moves])
+            gone = {move.fingerprint: move.folder for _, move in moves if results.get(move.key.uid) == "gone"}
+            there = await lying_there(self._mailbox, gone)  # moved by an earlier run that died before it was noted
         except TemporaryError as error:
             await self._put_off(moves, str(error))
             raise
@@ -391,6 +393,7 @@ class Carrier:
         for one, move in moves:
             word = results.get(move.key.uid, "the server said nothing of it")
             outcome = {"moved": Outcome.DONE, "gone": Outcome.GONE}.get(word, Outcome.REFUSED)
+            outcome = Outcome.DONE if move.fingerprint in there else outcome
             detail = move.folder if outcome is Outcome.DONE else word
             receipts.append(_receipt(one, outcome, at, detail))
             if outcome is Outcome.REFUSED:
@@ -399,9 +402,9 @@ class Carrier:
 
     async def _note_folders(self, moves: Sequence[FileMessage]) -> None:
         """Note where mail is about to be filed, once for each window."""
-        new = {(move.folder, move.window.opens_at): move.window for move in moves}
-        new = {key: window for key, window in new.items() if key not in self._noted}
-        await note_folders(self._mailbox, self._ledger, {folder: window for (folder, _), window in new.items()})
+        new = {(move.folder, move.window.opens_at): (move.folder, move.window) for move in moves}
+        new = {key: target for key, target in new.items() if key not in self._noted}
+        await note_folders(self._mailbox, self._ledger, new.values())
         self._noted.update(new)
 
     async def _put_off(self, moves: Sequence[tuple[StoredEffect, FileMessage]], why: str) -> None:

@@ -12,11 +12,13 @@ import structlog
 
 from responder.core import facts as facts_room
 from responder.core.model import Flag, MoveFiled, Outcome, Receipt, RemoveFolder
+from responder.entries import is_deleted
 from responder.errors import PermanentError, TemporaryError
 from responder.ports import FolderMade
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from responder.core.model import Window
     from responder.ports import Clock, Ledger, Mailbox, StoredEffect
@@ -38,10 +40,11 @@ class Shelver:
         mailbox: where the mail lies.
         ledger: where receipts go.
         clock: time.
+        alive: called between steps that may each last minutes.
     """
 
-    def __init__(self, mailbox: Mailbox, ledger: Ledger, clock: Clock) -> None:
-        self._mailbox, self._ledger, self._clock = mailbox, ledger, clock
+    def __init__(self, mailbox: Mailbox, ledger: Ledger, clock: Clock, alive: Callable[[], None]) -> None:
+        self._mailbox, self._ledger, self._clock, self._alive = mailbox, ledger, clock, alive
 
     async def carry_out(self, effects: Sequence[StoredEffect]) -> None:
         """Flag first, while the messages lie where they were seen; then move; then remove what is empty."""
@@ -51,6 +54,7 @@ class Shelver:
             fresh = [one for one in mine if not one.tries]
             batches = [fresh[start : start + MOVES] for start in range(0, len(fresh), MOVES)]
             for batch in batches + [[one] for one in mine if one.tries]:
+                self._alive()
                 await self._guarded(batch)
 
     async def _guarded(self, batch: Sequence[StoredEffect]) -> None:
@@ -76,7 +80,9 @@ class Shelver:
             word = words.get(one.id, "the server said nothing of it")
             outcome = _DONE.get(word, Outcome.REFUSED)
             receipts.append(Receipt(effect_id=one.id, outcome=outcome, at=at, detail=word))
-            if outcome is Outcome.REFUSED:
+            if outcome is Outcome.REFUSED and isinstance(one.effect, RemoveFolder):  # as a rule it is not empty
+                log.info("a folder stays", folder=one.effect.folder, detail=word)
+            elif outcome is Outcome.REFUSED:
                 log.warning("left where it is", effect=type(one.effect).__name__, detail=word)
         await self._ledger.advance(receipts=receipts)
 
@@ -96,36 +102,50 @@ class Shelver:
         }
 
     async def _move(self, moves: Mapping[int, MoveFiled]) -> Mapping[int, str]:
-        windows = {move.folder: move.window for move in moves.values() if move.window is not None}
-        await note_folders(self._mailbox, self._ledger, windows)
+        targets = [(move.folder, move.window) for move in moves.values() if move.window is not None]
+        await note_folders(self._mailbox, self._ledger, targets)
         told = await self._mailbox.refile(list(moves.values()))
         words = {number: told.get(move.fingerprint, "gone") for number, move in moves.items()}
-        # After a crash the message may have been moved already: then it lies in the target.
-        gone = {moves[number].folder for number, word in words.items() if word == "gone"}
-        there: dict[str, set[str]] = {}
-        for folder in sorted(gone):
-            try:
-                messages = await self._mailbox.look(folder) or ()
-            except PermanentError:  # nothing is known of what lies there
-                messages = ()
-            there[folder] = {facts_room.fingerprint(one.header, one.size) for one in messages}
-        return {
-            number: "moved" if word == "gone" and moves[number].fingerprint in there[moves[number].folder] else word
-            for number, word in words.items()
-        }
+        gone = {moves[number].fingerprint: moves[number].folder for number, word in words.items() if word == "gone"}
+        there = await lying_there(self._mailbox, gone)
+        return {number: "moved" if moves[number].fingerprint in there else word for number, word in words.items()}
 
 
-async def note_folders(mailbox: Mailbox, ledger: Ledger, windows: Mapping[str, Window]) -> None:
-    """Note the folders that are about to be filed into, and which of them are not there yet.
+async def lying_there(mailbox: Mailbox, gone: Mapping[str, str]) -> set[str]:
+    """Return those of the messages that lie in the folder they were to be moved to: an earlier run has moved them.
+
+    Args:
+        mailbox: where the folders are.
+        gone: the folder, by the fingerprint of a message that is not in its source any more.
+    """
+    there: set[str] = set()
+    for folder in sorted(set(gone.values())):
+        try:
+            messages = await mailbox.look(folder) or ()
+        except PermanentError:  # nothing is known of what lies there
+            continue
+        marks = {facts_room.fingerprint(one.header, one.size) for one in messages if not is_deleted(one)}
+        there |= {mark for mark in marks if gone.get(mark) == folder}
+    return there
+
+
+async def note_folders(mailbox: Mailbox, ledger: Ledger, targets: Iterable[tuple[str, Window]]) -> None:
+    """Note the folders that are about to be filed into, for which windows, and which of them are not there yet.
 
     Those are ours, and may be removed one day: it is on the disk before they are made.
     """
     noted: list[FolderMade] = []
-    for folder, window in windows.items():
+    windows: dict[str, dict[datetime, Window]] = {}
+    for folder, window in targets:
+        windows.setdefault(folder, {})[window.opens_at] = window
+    for folder, stretches in windows.items():
         try:
             made = not await mailbox.exists(folder)
         except PermanentError:  # a name that is unfit to be sent: what is to be filed there is refused as well
             continue
-        noted.append(FolderMade(mailbox=mailbox.name, folder=folder, window=window, made=made))
+        noted += [
+            FolderMade(mailbox=mailbox.name, folder=folder, window=window, made=made)
+            for _, window in sorted(stretches.items())
+        ]
     if noted:
         await ledger.folder_made(noted)

@@ -150,8 +150,7 @@ class Engine:
             await self._renumbered()
         await self._read_sent()
         await self._carrier.recover()
-        for duty in self.duties:
-            await duty.begin()
+        await self._learn_duties()
         return left_alone
 
     async def round(self) -> datetime | None:
@@ -173,8 +172,7 @@ class Engine:
         await self._take_in_all(uids)
         ripe = await self._decide_ripe()
         if due or uids or ripe:
-            for duty in self.duties:
-                await duty.begin()
+            await self._learn_duties()
         seen_to = await self._see_to_duties()
         self.fruitful = due or bool(uids) or ripe or seen_to
         return self._next_at()
@@ -187,7 +185,13 @@ class Engine:
             await self._read_sent()
             for duty in self.duties:  # all of them: what one finds out the next one tells
                 await self._carrier.carry_out(await duty.see_to(self._now()))
+            await self._learn_duties()  # what was carried out has its next hour
         return due
+
+    async def _learn_duties(self) -> None:
+        """Learn anew when duties are to be seen to, after something has changed."""
+        for duty in self.duties:
+            await duty.begin()
 
     def _now(self) -> datetime:
         """Return the present instant; raises ClockError where the clock cannot be believed."""
@@ -487,11 +491,11 @@ class Engine:
             told = decisions[-1]
             alert = second_alert(self.mailbox.name, now_at, policy)
             decisions[-1] = replace(told, effects=(*told.effects, alert))
-        effects_stored = await self._ledger.record(state=state, waiting=waiting, decisions=decisions, now_at=now_at)
         again = {one.facts.fingerprint: one.message.key for one in decided if one.verdict.reason is Reason.SEEN_BEFORE}
-        if again:
+        if again:  # before the cursor passes them: after a crash nobody would see them here again
             await self._ledger.found_again(again)
-        own = [owner_message(item) for item in decided if item.verdict.reason is Reason.OWN]
+        effects_stored = await self._ledger.record(state=state, waiting=waiting, decisions=decisions, now_at=now_at)
+        own = [owner_message(item, policy) for item in decided if item.verdict.reason is Reason.OWN]
         if own:
             await self._ledger.owner_wrote([message for message in own if message is not None])
         for item in decided:

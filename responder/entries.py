@@ -95,10 +95,10 @@ def is_draft(flags: Iterable[str]) -> bool:
     return any(flag.lower() == "\\draft" for flag in flags)
 
 
-def owner_message(item: Assessed) -> OwnerMessage | None:
-    """Read a copy of the owner's own message in INBOX as evidence; None for automatic ones."""
+def owner_message(item: Assessed, policy: Policy) -> OwnerMessage | None:
+    """Read a copy of the owner's own message in INBOX as evidence; None for automatic ones, and for drafts."""
     sent = facts_room.read_sent(item.message.header)
-    if sent.automatic:
+    if sent.automatic or is_draft(item.message.flags):
         return None
     return OwnerMessage(
         message_id=sent.message_id,
@@ -106,6 +106,7 @@ def owner_message(item: Assessed) -> OwnerMessage | None:
         recipients=sent.recipients,
         at=item.entry.arrived_at,
         answers_subject=sent.answers_subject,
+        clients=facts_room.clients_among(sent.recipients, policy),
     )
 
 
@@ -138,7 +139,7 @@ class Evidence:
     replies: tuple[SeenReply, ...]
 
 
-def read_evidence(headers: Iterable[SentHeader], facts: Iterable[SentFacts | None]) -> Evidence:
+def read_evidence(headers: Iterable[SentHeader], facts: Iterable[SentFacts | None], policy: Policy) -> Evidence:
     """Sort what Sent holds; a message without facts could not be read and is no evidence."""
     wrote: list[OwnerMessage] = []
     seen: list[SeenReply] = []
@@ -157,6 +158,7 @@ def read_evidence(headers: Iterable[SentHeader], facts: Iterable[SentFacts | Non
                     recipients=sent.recipients,
                     at=at,
                     answers_subject=sent.answers_subject,
+                    clients=facts_room.clients_among(sent.recipients, policy),
                 )
             )
     return Evidence(wrote=tuple(wrote), replies=tuple(seen))

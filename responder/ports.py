@@ -376,7 +376,8 @@ class StoredEffect:
 class OwnerMessage:
     """A message that the owner wrote by hand, read from Sent or from a copy in INBOX.
 
-    ``answers_subject`` is the subject that it answers where nothing else tells what it answers; else "".
+    ``answers_subject`` is its subject without "Re:" where nothing else tells what it answers; else "". ``clients`` are
+    the keys of the clients it went to, by the rules of when it was read.
     """
 
     message_id: str
@@ -384,6 +385,7 @@ class OwnerMessage:
     recipients: tuple[str, ...]
     at: datetime
     answers_subject: str = ""
+    clients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -421,6 +423,33 @@ class Agenda:
 
     mail: Sequence[Followed] = ()
     shelves: Sequence[Shelf] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of a message after its verdict.
+
+    Attributes:
+        state: its promise: "open", "kept", "late"; "" for none.
+        due_at: when that fell, or falls, due.
+        declared_at: when it was found to be late.
+        ended_at: when it ended: the owner's message, or the moment at which weak evidence was noticed.
+        weak: "answered" or "moved" where only a mark or a move by hand told; "" for the owner's own message.
+        folder: the folder in which it was filed last; "" for INBOX, or where it was never filed.
+        filed: it was filed once.
+        carried: how often it was carried over to a later window.
+        left_at: when it was finished, or found taken out of our folders.
+    """
+
+    state: str = ""
+    due_at: datetime | None = None
+    declared_at: datetime | None = None
+    ended_at: datetime | None = None
+    weak: str = ""
+    folder: str = ""
+    filed: bool = False
+    carried: int = 0
+    left_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -591,7 +620,10 @@ class Ledger(Protocol):
         ...
 
     async def folder_made(self, made: Sequence[FolderMade]) -> None:
-        """Remember for which stretch a folder is, before it is made; the first word on who made it stands."""
+        """Remember for which stretch a folder is, before it is made; the first word on who made it stands.
+
+        Of a folder that serves several stretches the last end is remembered too.
+        """
         ...
 
     async def agenda(self, mailbox: str) -> Agenda:
@@ -606,7 +638,11 @@ class Ledger(Protocol):
         ...
 
     async def found_again(self, keys: Mapping[str, MessageKey]) -> None:
-        """Remember that filed messages lie in INBOX again, by fingerprint: the owner has dragged them there."""
+        """Remember where messages that are decided lie in INBOX, by fingerprint: the owner has dragged them there."""
+        ...
+
+    async def fate(self, fingerprint: str) -> Fate:
+        """Return what became of a message and of its promise, for ``explain``."""
         ...
 
     async def trip_breaker(self, until_at: datetime) -> bool:
@@ -678,7 +714,7 @@ class Duty(Protocol):
     """What is to be seen to at set times, beside new mail: it enters the line at the plan, as a tick."""
 
     async def begin(self) -> None:
-        """Learn, at the start of a session, when it is to be seen to."""
+        """Learn when it is to be seen to: at the start of a session, and after something has changed."""
         ...
 
     @property

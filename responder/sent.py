@@ -75,7 +75,7 @@ class SentReader:
             raise
         self._stumbled = 0
         self._read = time.monotonic()
-        evidence = read_evidence(headers, await reading.read_sent([header.header for header in headers]))
+        evidence = read_evidence(headers, await reading.read_sent([header.header for header in headers]), policy)
         if cursor != state.sent:
             state = replace(state, sent=cursor)
             await self._ledger.owner_wrote(evidence.wrote, state, evidence.replies)

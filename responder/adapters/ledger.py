@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Counted,
         DecidedRow,
         Decision,
+        Fate,
         FolderMade,
         Forgotten,
         HistoryQuestion,
@@ -129,7 +130,10 @@ class SqliteLedger:
         await self._write(lambda connection: ledger_views.save_mailbox(connection, state))
 
     async def folder_made(self, made: Sequence[FolderMade]) -> None:
-        """Remember for which stretch a folder is, before it is made; the first word on who made it stands."""
+        """Remember for which stretch a folder is, before it is made; the first word on who made it stands.
+
+        Of a folder that serves several stretches the last end is remembered too.
+        """
         rows = [
             (
                 one.mailbox,
@@ -139,13 +143,15 @@ class SqliteLedger:
                 to_micros(one.window.closes_at),
                 to_json(one.window.channels),
                 int(one.made),
+                to_micros(one.window.closes_at),
             )
             for one in made
         ]
         await self._write(
             lambda connection: connection.executemany(
-                "INSERT OR IGNORE INTO folders (mailbox, folder, window_key, opens_at, closes_at, channels, made)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO folders (mailbox, folder, window_key, opens_at, closes_at, channels, made, until_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET until_at = max(closes_at, until_at, excluded.until_at)",
                 rows,
             )
         )
@@ -166,8 +172,12 @@ class SqliteLedger:
         return await self._write(work)
 
     async def found_again(self, keys: Mapping[str, MessageKey]) -> None:
-        """Remember that filed messages lie in INBOX again, by fingerprint: the owner has dragged them there."""
+        """Remember where messages that are decided lie in INBOX, by fingerprint: the owner has dragged them there."""
         await self._write(lambda connection: ledger_follow.found_again(connection, keys))
+
+    async def fate(self, fingerprint: str) -> Fate:
+        """Return what became of a message and of its promise, for ``explain``."""
+        return await self._read(lambda connection: ledger_follow.fate(connection, fingerprint))
 
     # ------------------------------------------------------------------------------------- messages
 
@@ -260,7 +270,7 @@ class SqliteLedger:
             )
             connection.execute("DELETE FROM owner_messages WHERE at < ?", (before,))
             connection.execute("DELETE FROM suspensions WHERE until_at < ?", (before,))
-            connection.execute("DELETE FROM folders WHERE closes_at < ?", (before,))
+            connection.execute("DELETE FROM folders WHERE max(closes_at, until_at) < ?", (before,))
             ledger_views.forget_mailboxes(connection, before_at)
             return count
 
@@ -311,8 +321,8 @@ class SqliteLedger:
         """
 
         def work(connection: sqlite3.Connection) -> Sequence[StoredEffect]:
-            ledger_intake.close_effects(connection, receipts)
             ledger_follow.placed(connection, receipts)
+            ledger_intake.close_effects(connection, receipts)
             ledger_intake.start_effects(connection, start)
             return ledger_intake.enter_followers(connection, follow, receipts)
 

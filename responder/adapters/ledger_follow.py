@@ -5,31 +5,29 @@ It promises ``adapters/ledger.py`` functions that run inside one transaction.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from responder.adapters.ledger_intake import clean
 from responder.adapters.storable import freeze_window, from_json, from_micros, thaw, thaw_window, to_json, to_micros
 from responder.core.follow import Followed, Shelf
 from responder.core.model import FileMessage, MessageKey, MoveFiled, Outcome, Window
-from responder.ports import Agenda
+from responder.ports import Agenda, Fate
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from responder.core.follow import Steps
     from responder.core.model import Receipt
 
-#: Mail with an open promise, and filed mail that has not left our folders. What is being moved is left out: it is known
-#: where it lies once that has ended. The owner's messages to the sender tell of those without a promise.
+#: Mail with an open promise, and filed mail that has not left our folders. What is being moved is left out: where it
+#: lies is known once that has ended.
 _MAIL = """
     SELECT fingerprint, messages.mailbox, messages.uidvalidity, messages.uid, message_id, messages.client, topic,
         coalesce(filed.folder, ''), filed.window, coalesce(promises.state, ''), promises.due_at,
-        promises.declared_at IS NOT NULL,
-        promises.message IS NULL AND EXISTS (
-            SELECT 1 FROM owner_messages, json_each(recipients) AS recipient
-            WHERE owner_messages.at > messages.arrived_at AND recipient.value = messages.address)
+        promises.declared_at IS NOT NULL, messages.address, messages.arrived_at
     FROM messages
         LEFT JOIN filed ON filed.message = messages.id AND left_at IS NULL
         LEFT JOIN promises ON promises.message = messages.id
@@ -48,6 +46,7 @@ _PLACED = """
 """
 _CARRIED = "UPDATE filed SET folder = :folder, window = :window, carried = carried + 1 WHERE message = :message"
 _FINISHED = "UPDATE filed SET folder = :folder, left_at = :at WHERE message = :message"
+_FOUND = "UPDATE filed SET folder = ?, window = ? WHERE message = ?"
 _WEAK = """
     UPDATE promises SET state = iif(declared_at IS NULL, 'kept', 'late'), ended_at = ?, weak = ?
     WHERE state = 'open' AND message = ?
@@ -63,13 +62,15 @@ _STAYED = "UPDATE filed SET window = ?, carried = carried + 1 WHERE message = ?"
 
 def agenda(connection: sqlite3.Connection, mailbox: str) -> Agenda:
     """Return what is to be followed up in that mailbox."""
+    rows = connection.execute(_MAIL, {"mailbox": mailbox}).fetchall()
+    wrote = _wrote(connection, [row[-1] for row in rows if not row[9]])
     shelves = connection.execute(
-        "SELECT folder, window_key, opens_at, closes_at, channels, made FROM folders"
+        "SELECT folder, window_key, opens_at, closes_at, channels, made, max(closes_at, until_at) FROM folders"
         " WHERE mailbox = ? ORDER BY closes_at, folder",
         (mailbox,),
     )
     return Agenda(
-        mail=tuple(_followed(row) for row in connection.execute(_MAIL, {"mailbox": mailbox})),
+        mail=tuple(_followed(row, wrote) for row in rows),
         shelves=tuple(
             Shelf(
                 folder=folder,
@@ -80,32 +81,49 @@ def agenda(connection: sqlite3.Connection, mailbox: str) -> Agenda:
                     channels=tuple(from_json(channels)),
                 ),
                 made=bool(made),
+                until_at=from_micros(until),
             )
-            for folder, key, opens, closes, channels, made in shelves
+            for folder, key, opens, closes, channels, made, until in shelves
         ),
     )
 
 
-def _followed(row: tuple[object, ...]) -> Followed:
-    fingerprint, mailbox, uidvalidity, uid, message_id, client, topic, folder, window, state, due, *told = row
+def _wrote(connection: sqlite3.Connection, arrivals: Collection[int]) -> dict[str, int]:
+    """Return when the owner last wrote to each client, by key, and to each address, since the first of the arrivals.
+
+    There are none to ask about where all mail that is followed has a promise.
+    """
+    wrote: dict[str, int] = {}
+    if arrivals:
+        for at, recipients, clients in connection.execute(
+            "SELECT at, recipients, clients FROM owner_messages WHERE at > ? ORDER BY at", (min(arrivals),)
+        ):
+            wrote |= dict.fromkeys([*from_json(recipients), *from_json(clients)], at)
+    return wrote
+
+
+def _followed(row: tuple[Any, ...], wrote: Mapping[str, int]) -> Followed:
+    fingerprint, mailbox, uidvalidity, uid, message_id, client, topic, folder, window, state, due, *more = row
+    declared, address, arrived = more
     return Followed(
-        fingerprint=str(fingerprint),
-        key=MessageKey(mailbox=str(mailbox), uidvalidity=_number(uidvalidity), uid=_number(uid)),
-        message_id=str(message_id),
-        client=str(client),
-        topic=str(topic or ""),
-        folder=str(folder),
-        window=thaw_window(str(window)) if window is not None else None,
-        state=str(state),
-        due_at=from_micros(_number(due)) if due is not None else None,
-        declared=bool(told[0]),
-        answered=bool(told[1]),
+        fingerprint=fingerprint,
+        key=MessageKey(mailbox=mailbox, uidvalidity=uidvalidity, uid=uid),
+        message_id=message_id,
+        client=client,
+        topic=topic or "",
+        folder=folder,
+        window=_window(window) if window is not None else None,
+        state=state,
+        due_at=_maybe(due),
+        declared=bool(declared),
+        answered=not state and max(wrote.get(client, 0), wrote.get(address, 0)) > arrived,
     )
 
 
-def _number(value: object) -> int:
-    assert isinstance(value, int)  # noqa: S101 - a STRICT table's column
-    return value
+@lru_cache(maxsize=256)
+def _window(window: str) -> Window:
+    """Return a window; much mail waits for few of them."""
+    return thaw_window(window)
 
 
 def enter(connection: sqlite3.Connection, steps: Steps, now_at: datetime) -> None:
@@ -114,17 +132,17 @@ def enter(connection: sqlite3.Connection, steps: Steps, now_at: datetime) -> Non
     ids = _ids(connection, [*steps.weak, *steps.declared, *steps.places, *steps.stayed, *steps.left])
     connection.executemany(_WEAK, [(now, how, ids[one]) for one, how in steps.weak.items()])
     connection.executemany(_DECLARED, [(now, ids[one]) for one in steps.declared])
-    places = [
-        (clean(folder), freeze_window(window) if window is not None else None, ids[one])
-        for one, (folder, window) in steps.places.items()
-    ]
-    connection.executemany("UPDATE filed SET folder = ?, window = coalesce(?, window) WHERE message = ?", places)
+    places = [(clean(folder), freeze_window(window), ids[one]) for one, (folder, window) in steps.places.items()]
+    connection.executemany(_FOUND, places)
     connection.executemany(_STAYED, [(freeze_window(window), ids[one]) for one, window in steps.stayed.items()])
     connection.executemany("UPDATE filed SET left_at = ? WHERE message = ?", [(now, ids[one]) for one in steps.left])
 
 
 def placed(connection: sqlite3.Connection, receipts: Iterable[Receipt]) -> None:
-    """Enter where the messages lie whose moves are done, and which folders are there no more."""
+    """Enter where the messages lie whose moves are done, and which folders are there no more.
+
+    Before the effects are closed: what was closed already has been entered.
+    """
     receipts = list(receipts)
     gone = [one.effect_id for one in receipts if one.outcome in (Outcome.DONE, Outcome.GONE)]
     done = {one.effect_id: one.at for one in receipts if one.outcome is Outcome.DONE}
@@ -134,7 +152,8 @@ def placed(connection: sqlite3.Connection, receipts: Iterable[Receipt]) -> None:
         return
     rows = connection.execute(
         "SELECT effects.id, message, kind, payload FROM effects JOIN payloads ON effect = effects.id"
-        " WHERE kind IN ('file-message', 'move-filed') AND effects.id IN (SELECT value FROM json_each(?))",
+        " WHERE unfinished = 1 AND kind IN ('file-message', 'move-filed') AND message IS NOT NULL"
+        " AND effects.id IN (SELECT value FROM json_each(?))",
         (to_json(list(done)),),
     ).fetchall()
     for effect_id, message, kind, payload in rows:
@@ -149,17 +168,40 @@ def placed(connection: sqlite3.Connection, receipts: Iterable[Receipt]) -> None:
 
 
 def found_again(connection: sqlite3.Connection, keys: Mapping[str, MessageKey]) -> None:
-    """Enter that filed messages lie in INBOX again."""
-    for fingerprint, message in _ids(connection, keys).items():
-        changed = connection.execute(
-            "UPDATE filed SET folder = '' WHERE left_at IS NULL AND message = ?", (message,)
-        ).rowcount
-        key = keys[fingerprint]
-        if changed:
-            connection.execute(
-                "UPDATE messages SET uidvalidity = ?, uid = ? WHERE id = ? AND mailbox = ?",
-                (key.uidvalidity, key.uid, message, key.mailbox),
-            )
+    """Enter where decided messages lie in INBOX; whether they lie in no folder of ours any more, a look will tell."""
+    connection.executemany(
+        "UPDATE messages SET uidvalidity = ?, uid = ? WHERE fingerprint = ? AND mailbox = ? AND reason IS NOT NULL",
+        [(key.uidvalidity, key.uid, fingerprint, key.mailbox) for fingerprint, key in keys.items()],
+    )
+
+
+def fate(connection: sqlite3.Connection, fingerprint: str) -> Fate:
+    """Return what became of a message and of its promise."""
+    row = connection.execute(
+        """SELECT coalesce(state, ''), promises.due_at, declared_at, ended_at, coalesce(weak, ''),
+                coalesce(filed.folder, ''), filed.message IS NOT NULL, coalesce(carried, 0), left_at
+            FROM messages LEFT JOIN promises ON promises.message = id LEFT JOIN filed ON filed.message = id
+            WHERE fingerprint = ?""",
+        (fingerprint,),
+    ).fetchone()
+    if row is None:
+        return Fate()
+    state, due, declared, ended, weak, folder, filed, carried, left = row
+    return Fate(
+        state=state,
+        due_at=_maybe(due),
+        declared_at=_maybe(declared),
+        ended_at=_maybe(ended),
+        weak=weak,
+        folder=folder,
+        filed=bool(filed),
+        carried=carried,
+        left_at=_maybe(left),
+    )
+
+
+def _maybe(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)
 
 
 def _ids(connection: sqlite3.Connection, fingerprints: Iterable[str]) -> dict[str, int]:

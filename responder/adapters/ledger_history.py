@@ -100,8 +100,8 @@ class _Evidence:
         self._by_subject: defaultdict[tuple[str, str], list[OwnerMessage]] = defaultdict(list)
         for message in messages:
             if message.answers_subject:
-                for recipient in message.recipients:
-                    self._by_subject[account(recipient), message.answers_subject].append(message)
+                for whom in {*map(account, message.recipients), *message.clients}:
+                    self._by_subject[whom, message.answers_subject].append(message)
             for recipient in message.recipients:
                 self._to_account[account(recipient)].append(message.at)
                 self._to_domain[recipient.rpartition("@")[2]].append(message.at)
@@ -142,12 +142,17 @@ class _Evidence:
             found.append(answer.at)
         return min(found, default=None)
 
-    def answer(
-        self, thread: Iterable[str], after_at: datetime, *, person: str = "", subject: str = ""
-    ) -> OwnerMessage | None:
-        """Return the first message after that instant that refers to one of the ids, or answers the person's subject.
+    def tells_nothing(self, thread: Iterable[str], subject: str) -> bool:
+        """Tell quickly whether no message refers to one of the ids, and none can answer by its subject."""
+        return self._answers.keys().isdisjoint(thread) and not (subject and self._by_subject)
 
-        A telephone names no ids: its "Re:" to that very person is then the sign.
+    def answer(
+        self, thread: Iterable[str], after_at: datetime, *, whom: Iterable[str] = (), subject: str = ""
+    ) -> OwnerMessage | None:
+        """Return the first message after that instant that refers to one of the ids, or bears the subject.
+
+        A telephone may name no ids: the subject, in a message to that client, is then the sign. ``whom``: the client's
+        key and the sender's account.
         """
         found = [
             message
@@ -156,8 +161,8 @@ class _Evidence:
             for message in self._answers.get(message_id, ())
             if message.at > after_at
         ]
-        if subject:
-            found += [one for one in self._by_subject.get((person, base_subject(subject)), ()) if one.at > after_at]
+        if self._by_subject and (base := base_subject(subject)):
+            found += [one for each in whom for one in self._by_subject.get((each, base), ()) if one.at > after_at]
         return min(found, key=lambda message: message.at, default=None)
 
 
@@ -324,7 +329,7 @@ def _is_spent(connection: sqlite3.Connection, facts: Facts) -> bool:
 # ---------------------------------------------------------------------------------------- evidence
 
 _OPEN = (
-    "SELECT id, message_id, refers_to, promises.due_at, arrived_at, promises.address, subject"
+    "SELECT id, message_id, refers_to, promises.due_at, arrived_at, promises.client, promises.address, subject"
     " FROM promises JOIN messages ON id = message WHERE state = 'open'"
 )
 
@@ -332,7 +337,8 @@ _OPEN = (
 def owner_messages(connection: sqlite3.Connection, since: int) -> list[OwnerMessage]:
     """Return the owner's messages from that instant (microseconds) on, ascending."""
     rows = connection.execute(
-        "SELECT at, message_id, refers_to, recipients, subject FROM owner_messages WHERE at >= ? ORDER BY at", (since,)
+        "SELECT at, message_id, refers_to, recipients, subject, clients FROM owner_messages WHERE at >= ? ORDER BY at",
+        (since,),
     )
     return [
         OwnerMessage(
@@ -341,15 +347,17 @@ def owner_messages(connection: sqlite3.Connection, since: int) -> list[OwnerMess
             recipients=tuple(from_json(recipients)),
             at=from_micros(at),
             answers_subject=subject,
+            clients=tuple(from_json(clients)),
         )
-        for at, message_id, refers_to, recipients, subject in rows
+        for at, message_id, refers_to, recipients, subject, clients in rows
     ]
 
 
 def keep_owner_messages(connection: sqlite3.Connection, messages: Sequence[OwnerMessage]) -> None:
     """Enter the owner's messages, and end the promises that these answer."""
     connection.executemany(
-        "INSERT OR IGNORE INTO owner_messages (at, message_id, refers_to, recipients, subject) VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO owner_messages (at, message_id, refers_to, recipients, subject, clients)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
         [
             (
                 to_micros(message.at),
@@ -357,6 +365,7 @@ def keep_owner_messages(connection: sqlite3.Connection, messages: Sequence[Owner
                 to_json(message.refers_to),
                 to_json(message.recipients),
                 message.answers_subject.encode("utf-8", "replace").decode(),
+                to_json(message.clients),
             )
             for message in messages
         ],
@@ -386,9 +395,12 @@ def _end_answered(connection: sqlite3.Connection, promises: Iterable[Any], messa
     if not evidence:
         return
     ended: list[tuple[str, int, str, int]] = []
-    for message, message_id, refers_to, due, arrived, person, subject in promises:
+    for message, message_id, refers_to, due, arrived, client, person, subject in promises:
         thread = (message_id, *from_json(refers_to)) if refers_to != "[]" else (message_id,)
-        answer = evidence.answer(thread, from_micros(arrived), person=person, subject=subject)
+        if evidence.tells_nothing(thread, subject):
+            continue
+        whom = {client, person} - {""}
+        answer = evidence.answer(thread, from_micros(arrived), whom=whom, subject=subject)
         if answer is not None:
             at = to_micros(answer.at)
             ended.append(("kept" if at <= due else "late", at, answer.message_id, message))

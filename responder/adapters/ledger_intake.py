@@ -120,6 +120,9 @@ _REWIND = (
     "UPDATE messages SET decided_at = :now WHERE decided_at > :now",
     "UPDATE effects SET changed_at = :now WHERE changed_at > :now",
     "UPDATE promises SET told_at = :now WHERE told_at > :now",
+    "UPDATE promises SET declared_at = :now WHERE declared_at > :now",
+    "UPDATE promises SET ended_at = :now WHERE ended_at > :now",
+    "UPDATE filed SET left_at = :now WHERE left_at > :now",
     "UPDATE OR REPLACE owner_messages SET at = :now WHERE at > :now",
     "UPDATE suspensions SET until_at = :latest WHERE until_at > :latest",
     "UPDATE breaker SET until_at = :latest WHERE until_at > :latest",
@@ -253,9 +256,9 @@ def enter_seen_replies(connection: sqlite3.Connection, replies: Sequence[SeenRep
 def renumber(
     connection: sqlite3.Connection, state: MailboxState, places: Mapping[str, MessageKey], now_at: datetime
 ) -> None:
-    """Give messages without a verdict, planned moves and flags, their new places; close those that have none."""
+    """Give messages, planned moves and flags, their new places in INBOX; close those that have none."""
     connection.executemany(
-        "UPDATE messages SET uidvalidity = ?, uid = ? WHERE fingerprint = ? AND mailbox = ? AND reason IS NULL",
+        "UPDATE messages SET uidvalidity = ?, uid = ? WHERE fingerprint = ? AND mailbox = ?",
         [(key.uidvalidity, key.uid, fingerprint, state.name) for fingerprint, key in places.items()],
     )
     lost: list[Receipt] = []

@@ -157,9 +157,13 @@ _FOLLOWED = (
     "ALTER TABLE messages ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE promises ADD COLUMN weak TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE promises ADD COLUMN declared_at INTEGER",
+    # Only of messages that name none which they answer, without "Re:"; and the keys of the clients they went to.
     "ALTER TABLE owner_messages ADD COLUMN subject TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE owner_messages ADD COLUMN clients TEXT NOT NULL DEFAULT '[]'",
     # Only what we made is ever removed; of a folder made by an earlier version nobody knows.
     "ALTER TABLE folders ADD COLUMN made INTEGER NOT NULL DEFAULT 0",
+    # The end of the last window for which mail was filed there: a pattern may give several windows one folder.
+    "ALTER TABLE folders ADD COLUMN until_at INTEGER NOT NULL DEFAULT 0",
     """CREATE TABLE filed (
         message INTEGER PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
         mailbox TEXT NOT NULL,

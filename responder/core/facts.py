@@ -26,7 +26,7 @@ from responder.core.ours import (
     mark_of,
     marks_in,
 )
-from responder.core.subject import answered_subject, quotable
+from responder.core.subject import base_subject, quotable
 from responder.core.text import MOST_TEXT, html_text, new_text
 from responder.core.topics import TopicWords, find_topic, prepare
 from responder.core.urgent import word_in
@@ -43,6 +43,7 @@ __all__ = [
     "TRUST_FIELDS",
     "Identity",
     "SentFacts",
+    "clients_among",
     "derive_message_id",
     "fingerprint",
     "is_ours",
@@ -96,10 +97,10 @@ class SentFacts:
     """What a message of the Sent folder says of itself.
 
     ``recipients`` are the normal addresses of To, Cc and Bcc. ``automatic``: no person wrote it, or it bears the
-    form of our own ids. ``answers_subject`` is the subject without its "Re:" where it has one and no field names what
-    it answers, as telephones write; "" otherwise. ``reply_id`` is the id of a responder's reply (some servers give a
-    message another Message-ID, X-Responder-Id they keep); "" when it is none. ``dated_at`` is the Date
-    field's instant, None if unreadable.
+    form of our own ids. ``answers_subject`` is the subject without "Re:" where no field names what is answered, as
+    telephones write; "" otherwise. ``reply_id`` is the id of a responder's reply (some servers give a message another
+    Message-ID, X-Responder-Id they keep); "" when it is none. ``dated_at`` is the Date field's instant, None if
+    unreadable.
     """
 
     message_id: str
@@ -455,6 +456,13 @@ def wants_body(facts: Facts, policy: Policy) -> bool:
     return bool(facts.client) or (policy.replies.strangers == "short" and facts.dmarc is Dmarc.PASS)
 
 
+def clients_among(addresses: Iterable[str], policy: Policy) -> tuple[str, ...]:
+    """Return the keys of the clients to whom normal addresses belong, each once."""
+    index = _index(policy)
+    found = (_client(address, index)[0] for address in addresses)
+    return tuple(dict.fromkeys(client.key for client in found if client is not None))
+
+
 def read_sent(header: bytes) -> SentFacts:
     """Read a message of the Sent folder, for what the owner has written to whom. Never raises."""
     fields = split_fields(header)
@@ -467,7 +475,7 @@ def read_sent(header: bytes) -> SentFacts:
     return SentFacts(
         message_id=ids[0] if ids else "",
         refers_to=refers_to,
-        answers_subject="" if refers_to else answered_subject(decoded(fields.first("subject"))),
+        answers_subject="" if refers_to else base_subject(decoded(fields.first("subject"))),
         recipients=tuple(dict.fromkeys(address for address in recipients if address)),
         automatic=robot,
         reply_id=next(filter(looks_ours, named), "") if robot else "",

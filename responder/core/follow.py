@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 Weak = Literal["answered", "moved"]
 
-#: The client's mail whose promise went late longer ago was dealt with somehow: nobody is alarmed about it any more.
-#: As long as a late promise silences the client (``owing``).
+#: A promise that went late longer ago alarms nobody any more. So long does a late promise silence its client.
 ALARM_FOR = timedelta(days=30)
 
 
@@ -32,7 +31,7 @@ class Followed:
 
     Attributes:
         fingerprint: names it.
-        key: where it lay in INBOX when it was last seen there.
+        key: where it lay in INBOX when it was last seen there; another UIDVALIDITY than INBOX has now tells nothing.
         message_id: its Message-ID.
         client: the client's key.
         topic: its topic's key.
@@ -59,11 +58,15 @@ class Followed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """A folder that mail was filed in. ``made``: by us."""
+    """A folder that mail was filed in, and the window it is for. ``made``: by us.
+
+    ``until_at`` is the end of the last window for which mail was filed there.
+    """
 
     folder: str
     window: Window
     made: bool
+    until_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +87,12 @@ class Sight:
     """What a look at the mailbox has shown.
 
     Attributes:
-        found: the messages that are still there, by fingerprint.
-        looked: the folders that could be looked at, and were there or certainly not; "" for INBOX.
+        found: the messages that lie in INBOX or in a folder of ours, by fingerprint.
+        unknown: those of which nobody can say, because a place could not be looked at. All others are gone.
     """
 
     found: Mapping[str, Sighting]
-    looked: frozenset[str]
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +102,7 @@ class Steps:
     Attributes:
         weak: promises that end by weak evidence, by fingerprint.
         declared: promises that are found to be late.
-        places: where messages were found that were believed elsewhere, and the window that they wait for there.
+        places: where filed messages were found that were believed elsewhere, and the window that they wait for there.
         stayed: the window that messages wait for from now on in the folder they lie in.
         left: messages that have left our folders.
         removed: folders that are to be removed if they are empty.
@@ -108,7 +111,7 @@ class Steps:
 
     weak: Mapping[str, Weak]
     declared: tuple[str, ...]
-    places: Mapping[str, tuple[str, Window | None]]
+    places: Mapping[str, tuple[str, Window]]
     stayed: Mapping[str, Window]
     left: tuple[str, ...]
     removed: tuple[str, ...]
@@ -131,7 +134,7 @@ def follow_up(
     office: Office,
     used_up: Collection[str],
 ) -> Steps:
-    """Return what follows from what was seen. Mail in a folder that could not be looked at is left as it is.
+    """Return what follows from what was seen. Of mail that could not be looked for only the due time counts.
 
     ``used_up`` are the folders whose time to be removed has come.
     """
@@ -139,27 +142,27 @@ def follow_up(
     late: list[tuple[Followed, Sighting | None]] = []
     there: list[tuple[Followed, Sighting]] = []
     left: list[str] = []
-    places: dict[str, tuple[str, Window | None]] = {}
+    places: dict[str, tuple[str, Window]] = {}
     windows = {shelf.folder: shelf.window for shelf in shelves}
     for one in mail:
         seen = sight.found.get(one.fingerprint)
-        if seen is None and one.folder not in sight.looked:
-            continue
+        unknown = seen is None and one.fingerprint in sight.unknown
         now = one
-        if one.state == "open" and (evidence := _evidence(seen)):
+        if one.state == "open" and not unknown and (evidence := _evidence(seen)):
             weak[one.fingerprint] = evidence
             now = replace(one, state="late" if one.declared else "kept")
         elif _is_late(one, office.now_at):
             late.append((one, seen))
         if seen is not None:
-            if seen.folder != one.folder:  # dragged into another folder of ours, it waits for that window
-                now = replace(now, window=windows.get(seen.folder, one.window))
-                places[one.fingerprint] = seen.folder, now.window
+            if seen.folder != one.folder and one.window is not None:  # dragged into another folder of ours
+                places[one.fingerprint] = seen.folder, windows.get(seen.folder, one.window)
+                now = replace(now, window=places[one.fingerprint][1])
             there.append((now, seen))
-        elif one.window is not None:
+        elif one.window is not None and not unknown:
             left.append(one.fingerprint)
     moves = {one.fingerprint: _move(one, seen, office) for one, seen in there if _has_closed(one, seen, office.now_at)}
-    kept = {one.folder for one in mail} | {seen.folder for seen in sight.found.values()}
+    # Moves come before removals: a folder that they empty may go at once.
+    kept = {seen.folder for one, seen in there if not isinstance(moves.get(one.fingerprint), MoveFiled)}
     removed = tuple(sorted(set(used_up) - kept))
     return Steps(
         weak=weak,

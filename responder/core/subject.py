@@ -14,7 +14,6 @@ _MOST_QUOTED = 80  # characters: what a phone shows of a quotation
 _PREFIXES = re.compile(
     r"(?:\s*(?:re|fwd?|aw|wg|sv|tr|rv|rif|отв|ответ|пересл|перес|пер|на)(?:\s?\[\d{1,3}\])?\s*:)+\s*", re.IGNORECASE
 )
-_ANSWERS = re.compile(r"\s*(?:re|aw|sv|rv|rif|отв|ответ)(?:\s?\[\d{1,3}\])?\s*:", re.IGNORECASE)
 _MOST_COMPARED = 150  # characters: fewer than are kept of a subject
 # A letter or digit, a full stop, two letters: a host name, as mail programs make links of them.
 _HOST = re.compile(r"\w[.\u3002][^\W\d_]{2}")
@@ -30,11 +29,6 @@ def without_prefixes(subject: str) -> str:
 def base_subject(subject: str) -> str:
     """Return what the subjects of one thread have in common: without prefixes, case and runs of white space."""
     return " ".join(without_prefixes(subject).split()).casefold()[:_MOST_COMPARED]
-
-
-def answered_subject(subject: str) -> str:
-    """Return the base of a subject that says it is an answer ("Re:"); "" for one that does not, or has no more."""
-    return base_subject(subject) if _ANSWERS.match(subject) else ""
 
 
 def quotable(subject: str) -> str:

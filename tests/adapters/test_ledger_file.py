@@ -377,8 +377,8 @@ def _take_back_third_step(connection: sqlite3.Connection) -> None:
     for table, column in (
         *(("messages", name) for name in ("subject", "note", "urgent")),
         *(("promises", name) for name in ("weak", "declared_at")),
-        *(("folders", name) for name in ("made",)),
-        ("owner_messages", "subject"),
+        *(("folders", name) for name in ("made", "until_at")),
+        *(("owner_messages", name) for name in ("subject", "clients")),
     ):
         connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
 

@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING
 
 from responder.adapters.ledger import SqliteLedger
 from responder.core.model import CopySent, Outcome, Reason, Receipt, SendReply
-from tests.adapters.ledger_build import DAY, MESSAGE, NOW, OPENS, decision, entry, move, question, reply, state
+from tests.adapters.ledger_build import (
+    DAY,
+    HOUR,
+    MESSAGE,
+    NOW,
+    OPENS,
+    close,
+    decision,
+    enter,
+    entry,
+    move,
+    question,
+    reply,
+    state,
+    wrote,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,4 +81,23 @@ async def test_ten_thousand_messages_in_chunks(tmp_path: Path) -> None:
         print(f"{what:10} {seconds / COUNT * 1e6:6.1f} microseconds a message")
     assert sent == COUNT / 2
     assert await ledger.unfinished("main") == []
+    await ledger.close()
+
+
+async def test_what_is_followed_is_told_at_once(tmp_path: Path) -> None:
+    """Two thousand filed messages and as many of the owner's since: asked after each round with news, in no time.
+
+    Asked one by one which of the messages came after which, it took a minute.
+    """
+    ledger = SqliteLedger.open(tmp_path / "ledger.db")
+    decisions = [decision(one, move(one)) for one in (entry(f"{uid:064}", uid=uid) for uid in range(2_000))]
+    await close(ledger, *await enter(ledger, *decisions))
+    await ledger.owner_wrote([wrote(NOW + number * HOUR, "who@else.example") for number in range(2_000)])
+    started = time.perf_counter()
+    agenda = await ledger.agenda("main")
+    spent = time.perf_counter() - started
+    print(f"agenda of {len(agenda.mail)}: {spent * 1000:.0f} ms")
+    assert len(agenda.mail) == 2_000
+    assert not any(one.answered for one in agenda.mail)
+    assert spent < 2
     await ledger.close()

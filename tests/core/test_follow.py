@@ -40,14 +40,10 @@ def mail(**changes: Any) -> Followed:
 def look(one: Followed, seen: str | None, *flags: str, when: Any = CLOSED, **more: Any) -> Steps:
     """Return what follows when that letter is seen in that folder; None: nowhere, though all were looked at."""
     found = {} if seen is None else {one.fingerprint: Sighting(folder=seen, key=KEY, flags=frozenset(flags))}
-    sight = Sight(found=found, looked=more.pop("looked", frozenset({FOLDER, "", NEXT})))
+    sight = Sight(found=found, unknown=more.pop("unknown", frozenset()))
     shelves = (
-        Shelf(folder=FOLDER, window=MORNING, made=True),
-        Shelf(
-            folder=NEXT,
-            window=replace(MORNING, opens_at=at("2026-11-17 10:00"), closes_at=at("2026-11-17 11:00")),
-            made=True,
-        ),
+        Shelf(folder=FOLDER, window=MORNING, made=True, until_at=MORNING.closes_at),
+        Shelf(folder=NEXT, window=TUESDAY, made=True, until_at=TUESDAY.closes_at),
     )
     office = Office(policy=more.pop("policy", RULES), mailbox="main", now_at=when)
     return follow_up([one], shelves, sight, office, more.pop("used_up", ()))
@@ -98,22 +94,30 @@ def test_taken_out_of_our_folders_is_weak_evidence() -> None:
 
 
 def test_a_folder_that_could_not_be_looked_at_proves_nothing() -> None:
-    """What was not looked for is not gone."""
-    steps = look(mail(), None, looked=frozenset({""}), when=at("2026-11-18 00:00"))
-    assert not steps.weak
-    assert not steps.left
-    assert not steps.declared, "it may have been marked"
+    """What was not looked for is not gone, and it is late at its due time: nothing shows that it was answered."""
+    for when, late in ((CLOSED, ()), (DUE, ("f" * 64,))):
+        steps = look(mail(), None, unknown=frozenset({"f" * 64}), when=when)
+        assert not steps.weak
+        assert not steps.left
+        assert not [one for one in steps.effects if not isinstance(one, Alert)]
+        assert steps.declared == late
 
 
 def test_dragged_to_another_window_it_waits_for_that() -> None:
     """The owner has put it off by hand."""
     steps = look(mail(), NEXT)
-    assert steps.places["f" * 64] == (
-        NEXT,
-        replace(MORNING, opens_at=at("2026-11-17 10:00"), closes_at=at("2026-11-17 11:00")),
-    )
+    assert steps.places["f" * 64] == (NEXT, TUESDAY)
     assert not steps.effects
     assert not steps.weak
+
+
+def test_what_the_owner_laid_into_a_folder_of_ours_stays_there() -> None:
+    """Mail that we did not file is never moved: its promise stays open, and is late where it lies."""
+    steps = look(mail(folder="", window=None), FOLDER)
+    assert steps == Steps(weak={}, declared=(), places={}, stayed={}, left=(), removed=(), effects=())
+    flag, _ = look(mail(folder="", window=None), FOLDER, when=DUE).effects
+    assert isinstance(flag, Flag)
+    assert flag.folder == FOLDER
 
 
 def test_dragged_back_to_inbox_it_is_still_to_be_answered() -> None:
@@ -195,11 +199,12 @@ def test_a_rule_without_windows_leaves_the_mail_where_it_is() -> None:
 
 
 def test_an_empty_folder_whose_time_has_come_is_removed() -> None:
-    """One in which mail of ours lies, or from which it is just being moved, stays for now."""
-    assert look(mail(), None, used_up=[FOLDER]).removed == ()
-    gone = follow_up(
-        [], (), Sight(found={}, looked=frozenset()), Office(policy=RULES, mailbox="main", now_at=DUE), [FOLDER]
-    )
+    """One in which mail of ours lies stays; one that is emptied now goes after the moves."""
+    assert look(mail(), FOLDER, used_up=[FOLDER], when=CLOSED - timedelta(hours=1)).removed == ()
+    move, removal = look(mail(), FOLDER, used_up=[FOLDER]).effects
+    assert isinstance(move, MoveFiled)
+    assert removal == RemoveFolder(mailbox="main", folder=FOLDER)
+    gone = follow_up([], (), Sight(found={}), Office(policy=RULES, mailbox="main", now_at=DUE), [FOLDER])
     assert gone.effects == (RemoveFolder(mailbox="main", folder=FOLDER),)
 
 

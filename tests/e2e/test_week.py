@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sqlite3
+import time
 from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from responder import config
+from responder.daemon import Daemon
 from tests.core.build import at
 from tests.e2e.clocks import FixedClock
 from tests.e2e.scene import OWNER, Scene, letter
@@ -322,5 +327,42 @@ async def test_cyrillic_names_of_clients_make_folders(scene: Scene) -> None:
     tidy(scene)
     await run(scene, "2026-11-19 08:00")
     assert first not in scene.program.folders()
+    # The date above it went too: where folders are directories it would stand there, empty, for ever.
+    with scene.program.session() as imap:
+        levels = {name for _, _, name in imap.list_folders()}
+    assert not {level for level in levels if "2026-11-16" in level or "2026-11-17" in level}
+    assert {level for level in levels if "2026-11-19" in level}
     assert len(scene.subjects("Звонки/2026-11-19 10-00/ООО «Восток»")) == 6
     assert carried(scene)["Вопрос"] == 2
+
+
+async def test_a_daemon_that_runs_on_follows_up_by_itself(scene: Scene) -> None:
+    """Day after day, without any new mail, one running service carries over, alarms, and finishes what was answered."""
+    await weekend(scene)
+    daemon = Daemon(config.load(scene.config), state=scene.state, clock=scene.clock, environ=os.environ)
+    running = asyncio.create_task(daemon.run())
+    try:
+        for when, folder in (
+            ("2026-11-16 11:00", TUESDAY),
+            ("2026-11-17 11:00", "Callbacks/2026-11-18 10-00"),
+            ("2026-11-18 11:00", "Callbacks/2026-11-19 10-00"),
+        ):
+            scene.clock.at = at(when)
+            await seen(scene, folder, "Вопрос")
+        answer(scene, "n4@vostok.example", "Re: Вопрос", "2026-11-18 12:00", In_Reply_To=name("Вопрос"))
+        scene.clock.at = at("2026-11-19 11:00")
+        await seen(scene, DONE, "Вопрос")
+    finally:
+        daemon.stop()
+        await running
+    assert promises(scene)["Вопрос"] == ("late", "")
+    assert carried(scene)["Вопрос"] == 3
+    assert len([one for one in alerts(scene) if "ООО «Восток»" in one]) >= 1
+
+
+async def seen(scene: Scene, folder: str, subject: str) -> None:
+    """Wait until a letter lies in that folder."""
+    deadline = time.monotonic() + 60
+    while subject not in scene.subjects(folder):
+        assert time.monotonic() < deadline, f"{subject} never came to {folder}: {scene.tree().keys()}"
+        await asyncio.sleep(0.1)

@@ -31,7 +31,7 @@ __all__ = ["FakeMailbox", "FakeServer"]
 
 MOST_HEADER = 65_536
 SENT_FIELDS = (
-    *("Message-ID", "In-Reply-To", "References", "From", "To", "Cc", "Bcc", "Date", "Auto-Submitted"),
+    *("Message-ID", "In-Reply-To", "References", "From", "To", "Cc", "Bcc", "Date", "Subject", "Auto-Submitted"),
     "X-Responder-Id",
 )
 

@@ -17,7 +17,20 @@ from tests.core.build import at
 from tests.e2e.clocks import FixedClock
 from tests.e2e.crash import MOST, Patient, Zygote, say
 from tests.e2e.scene import Scene, letter
-from tests.e2e.test_week import DONE, MONDAY, TUESDAY, alerts, answer, drag, flagged, mark, name, promises, tidy
+from tests.e2e.test_week import (
+    DONE,
+    MONDAY,
+    TUESDAY,
+    alerts,
+    answer,
+    carried,
+    drag,
+    flagged,
+    mark,
+    name,
+    promises,
+    tidy,
+)
 from tests.servers.smtp import SmtpSink
 
 if TYPE_CHECKING:
@@ -104,6 +117,7 @@ async def test_dies_while_a_window_is_closed(
                 "Метка": ("kept", "answered"),
                 "Вопрос": ("open", ""),
             }, where
+            assert carried(scene) == {"Ответ": 0, "Звонок": 0, "Метка": 0, "Вопрос": 1}, where
             assert planned(scene) == 0, where
             if not ended.killed:
                 break
@@ -130,6 +144,7 @@ async def test_dies_while_a_promise_goes_late(
             assert scene.subjects(TUESDAY) == [], where
             assert flagged(scene) == {"Вопрос"}, where
             assert promises(scene)["Вопрос"] == ("open", ""), where
+            assert carried(scene)["Вопрос"] == 2, where
             assert 1 <= len(alerts(scene)) <= 2, where
             assert planned(scene) == 0, where
             scene.clock.at = at("2026-11-18 09:00")
