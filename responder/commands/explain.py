@@ -34,10 +34,11 @@ from responder.entries import make_question
 from responder.errors import ConfigurationError, PermanentError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from zoneinfo import ZoneInfo
 
     from responder.core.model import Policy, Verdict
-    from responder.ports import DecidedRow, Ledger
+    from responder.ports import DecidedRow, Fate, Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """One message's story, for a person or as JSON. ``facts`` is empty for one that the ledger tells of."""
+    """One message's story, for a person or as JSON. ``facts`` is empty for one that the ledger tells of.
+
+    ``fate``: what became of it, None for one that is not decided yet.
+    """
 
     title: str
     facts: Mapping[str, str]
@@ -69,6 +73,7 @@ class Explained:
     subject: str | None
     message_id: str | None
     arrived_at: datetime
+    fate: Fate | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the documented form; instants in ISO 8601, UTC."""
@@ -95,11 +100,36 @@ class Explained:
             "message_id": self.message_id,
             "sender": self.facts.get("address"),
             "arrived_at": _iso(self.arrived_at),
+            "promise": _promise_as_json(self.fate),
+            "filed": _filed_as_json(self.fate),
         }
 
 
 def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _maybe_iso(at: datetime | None) -> str | None:
+    return None if at is None else _iso(at)
+
+
+def _promise_as_json(fate: Fate | None) -> dict[str, object] | None:
+    """Return how the promise stands; ``evidence``: "message", "answered", "moved" (the last two are weak)."""
+    if fate is None or not fate.state:
+        return None
+    return {
+        "state": fate.state,
+        "due_at": _maybe_iso(fate.due_at),
+        "declared_late_at": _maybe_iso(fate.declared_at),
+        "ended_at": _maybe_iso(fate.ended_at),
+        "evidence": (fate.weak or "message") if fate.ended_at is not None else None,
+    }
+
+
+def _filed_as_json(fate: Fate | None) -> dict[str, object] | None:
+    if fate is None or not fate.filed:
+        return None
+    return {"folder": fate.folder or "INBOX", "carried_over": fate.carried, "left_at": _maybe_iso(fate.left_at)}
 
 
 def explain(config_path: Path | None, state_path: Path | None, question: Question, *, as_json: bool) -> int:
@@ -156,13 +186,13 @@ async def _answer(here: place.Place, question: Question, at: datetime, raw: byte
                 return [await _explain_in_mailbox(here, ledger, message_id, at)]
         if not rows:
             raise PermanentError("the ledger holds no decided message yet")
-        return [_from_row(row) for row in rows]
+        return [_from_row(row, await ledger.fate(row.entry.fingerprint)) for row in rows]
     finally:
         if ledger is not None:
             await ledger.close()
 
 
-def _from_row(row: DecidedRow) -> Explained:
+def _from_row(row: DecidedRow, fate: Fate) -> Explained:
     return Explained(
         title=f"{row.entry.message_id or row.entry.fingerprint[:12]}, decided {_iso(row.decided_at)}",
         facts={"address": row.entry.address},
@@ -179,6 +209,7 @@ def _from_row(row: DecidedRow) -> Explained:
         subject=None,
         message_id=row.entry.message_id or None,
         arrived_at=row.entry.arrived_at,
+        fate=fate,
     )
 
 
@@ -307,6 +338,31 @@ def _plain(value: object) -> str:
     return _iso(value) if isinstance(value, datetime) else str(value)
 
 
+#: What weak evidence was seen, in words.
+_WEAK = {
+    "answered": "the mail was marked as answered",
+    "moved": "you took the mail out of the folders of responder",
+}
+
+
+def _tell_fate(fate: Fate | None, zone: ZoneInfo) -> Iterator[str]:
+    """Say what became of the promise and of the mail."""
+    if fate is None:
+        return
+    if fate.state == "open":
+        late = f"late, as was found {say_when(fate.declared_at, zone)}" if fate.declared_at is not None else "open"
+        yield f"Promise: {late}; not answered yet."
+    elif fate.state and fate.ended_at is not None:
+        what = f"{_WEAK[fate.weak]} (weak evidence)" if fate.weak else "you wrote"
+        yield f"Promise: {fate.state}; {what}, {say_when(fate.ended_at, zone)}."
+    if fate.filed:
+        carried = {0: "", 1: ", carried over once"}.get(fate.carried, f", carried over {fate.carried} times")
+        if fate.left_at is None:
+            yield f"Mail: in {fate.folder or 'INBOX'}{carried}."
+        else:
+            yield f"Mail: last in {fate.folder or 'INBOX'}{carried}; followed until {say_when(fate.left_at, zone)}."
+
+
 def _show(console: Console, one: Explained, policy: Policy) -> None:
     zone = policy.owner.zone
     console.rule(escape(one.title), align="left")
@@ -332,6 +388,8 @@ def _show(console: Console, one: Explained, policy: Policy) -> None:
         if client is not None:
             there = client.zone
             console.print(f"  In the client's clock: {say_when(one.due_at, there)}.")
+    for line in _tell_fate(one.fate, zone):
+        console.print(escape(line), soft_wrap=True)
     if one.text is not None:
         subject = f"Subject: {one.subject}\n\n" if one.subject else ""
         console.print(Panel(escape(f"{subject}{one.text}".rstrip()), title="the reply", title_align="left"))

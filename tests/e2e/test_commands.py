@@ -208,3 +208,50 @@ async def test_explain_finds_a_message_that_was_not_decided_yet(scene: Scene, tm
     unknown = responder("explain", "<nobody@vostok.example>", *place, home=tmp_path)
     assert unknown.returncode == 1
     assert "knows this message" in unknown.stderr
+
+
+@pytest.mark.server
+async def test_explain_tells_what_became_of_the_mail(scene: Scene, tmp_path: Path) -> None:
+    """It says how the promise stands and by what it ended, weak signs as such, and where the mail lies."""
+    place = ("--config", str(scene.config), "--state", str(scene.state))
+
+    def explained(name: str) -> tuple[str, dict[str, object], dict[str, object]]:
+        words = ("explain", f"<{name}@vostok.example>", *place)
+        told = json.loads(responder(*words, "--json", home=tmp_path).stdout)
+        return " ".join(responder(*words, home=tmp_path).stdout.split()), told["promise"], told["filed"]
+
+    await scene.run()
+    for number, name in enumerate(("asked", "called")):
+        mail = letter("ivan@vostok.example", name, headers={"Message-ID": f"<{name}@vostok.example>"})
+        scene.arrive(mail, FRIDAY + timedelta(minutes=number))
+    scene.clock.at = FRIDAY + timedelta(minutes=10)
+    await scene.run()
+    with scene.program.session() as imap:
+        imap.select_folder(scene.program.wire("Callbacks/2026-11-16 10-00"))
+        imap.add_flags(imap.search(["SUBJECT", "called"]), [b"\\Answered"])
+    for when in ("2026-11-16 11:00", "2026-11-16 19:00", "2026-11-17 11:00"):
+        scene.clock.at = at(when)
+        await scene.run()
+    text, promise, filed = explained("asked")
+    assert "Promise: late, as was found Monday, 16 November 2026, 19:00" in text
+    assert "carried over 2 times" in text
+    assert promise == {
+        "state": "open",
+        "due_at": "2026-11-16T16:00:00Z",
+        "declared_late_at": "2026-11-16T16:00:00Z",
+        "ended_at": None,
+        "evidence": None,
+    }
+    assert filed == {"folder": "Callbacks/2026-11-18 10-00", "carried_over": 2, "left_at": None}
+    text, promise, filed = explained("called")
+    assert "Promise: kept; the mail was marked as answered (weak evidence), Monday" in text
+    assert (promise["state"], promise["evidence"]) == ("kept", "answered")
+    assert (filed["folder"], filed["left_at"]) == ("Callbacks/Done", "2026-11-16T08:00:00Z")
+    answer = letter("anna@example.com", "Re: asked", headers={"To": "ivan@vostok.example"}, return_path=None)
+    scene.arrive(answer, at("2026-11-17 12:00"), folder="Sent")
+    scene.clock.at = at("2026-11-18 11:00")
+    await scene.run()
+    text, promise, _ = explained("asked")
+    assert "Promise: late; you wrote, Tuesday, 17 November 2026, 12:00" in text
+    assert (promise["state"], promise["evidence"]) == ("late", "message")
+    assert responder("explain", "--from", "ivan@vostok.example", *place, home=tmp_path).stdout.count("Promise:") == 0
