@@ -43,7 +43,9 @@ class Shelver:
         alive: called between steps that may each last minutes.
     """
 
-    def __init__(self, mailbox: Mailbox, ledger: Ledger, clock: Clock, alive: Callable[[], None]) -> None:
+    def __init__(
+        self, mailbox: Mailbox, ledger: Ledger, clock: Clock, alive: Callable[[], None] = lambda: None
+    ) -> None:
         self._mailbox, self._ledger, self._clock, self._alive = mailbox, ledger, clock, alive
 
     async def carry_out(self, effects: Sequence[StoredEffect]) -> None:

@@ -309,8 +309,18 @@ def _forget_owner_messages(connection: sqlite3.Connection, found: _Found) -> Non
     for one in found.owner:
         if one.recipients:
             connection.execute(
-                "UPDATE owner_messages SET recipients = ?, refers_to = ?, subject = ? WHERE at = ? AND message_id = ?",
-                (to_json(one.recipients), to_json(one.refers_to), one.subject, one.at, one.message_id),
+                """UPDATE owner_messages SET recipients = ?, refers_to = ?, subject = ?, clients =
+                    (SELECT json_group_array(value) FROM json_each(clients) WHERE value NOT IN
+                        (SELECT value FROM json_each(?)))
+                    WHERE at = ? AND message_id = ?""",
+                (
+                    to_json(one.recipients),
+                    to_json(one.refers_to),
+                    one.subject,
+                    to_json(sorted(found.clients)),
+                    one.at,
+                    one.message_id,
+                ),
             )
         else:
             connection.execute("DELETE FROM owner_messages WHERE at = ? AND message_id = ?", (one.at, one.message_id))

@@ -94,6 +94,7 @@ async def everything(ledger: SqliteLedger) -> None:
             replace(
                 wrote(NOW + 2 * HOUR, IVAN, OLGA, refers_to=("<a@mail.example>", "<z@mail.example>")),
                 answers_subject=base_subject("Secret subject"),
+                clients=("vostok", "sever"),
             ),
         ],
         replies=[
@@ -136,8 +137,8 @@ async def test_nothing_of_a_person_stays_in_any_file(ledger: SqliteLedger, tmp_p
     (row,) = await ledger.decided(address=OLGA)
     assert (row.entry.client, "secret words" in row.text) == ("sever", True)
     assert (await ledger.held(OLGA)).owner_messages == 1
-    subjects = "SELECT subject FROM owner_messages"
-    assert await ledger._call(lambda connection: connection.execute(subjects).fetchall()) == [("",)]
+    left = "SELECT subject, clients FROM owner_messages"
+    assert await ledger._call(lambda connection: connection.execute(left).fetchall()) == [("", '["sever"]')]
     assert await forget(ledger, OLGA) != Forgotten()
     assert traces(state) == []
     assert not (state / "ledger.sqlite3-wal").read_bytes()
