@@ -61,7 +61,7 @@ async def test_each_flag_is_closed_by_what_became_of_it() -> None:
     """Set is done, a message that is no longer there is gone, a refusal is definite; alerts are left to others."""
     ledger = await _ledger("set", "gone", "lost", "refused")
     shelf = Shelf({"set": "flagged", "gone": "gone", "refused": "the server did not flag it"})
-    shelver = Shelver(cast("Mailbox", shelf), ledger, FixedClock(NOW))
+    shelver = Shelver(cast("Mailbox", shelf), ledger, FixedClock(NOW), lambda: None)
     await shelver.carry_out(await ledger.unfinished("main"))
     assert await _states(ledger) == {"set": "done", "gone": "gone", "lost": "gone", "refused": "refused"}
     assert len(await ledger.unfinished("main")) == 4
@@ -72,7 +72,7 @@ async def test_one_that_breaks_the_session_is_given_up() -> None:
     """After its tries it is refused, and the others are set; from the second try on it is alone."""
     ledger = await _ledger("bad", "good")
     shelf = Shelf({"bad": "", "good": "flagged"})
-    shelver = Shelver(cast("Mailbox", shelf), ledger, FixedClock(NOW))
+    shelver = Shelver(cast("Mailbox", shelf), ledger, FixedClock(NOW), lambda: None)
     for _ in range(MOST_TRIES):
         with pytest.raises(TemporaryError):
             await shelver.carry_out(await ledger.unfinished("main"))
