@@ -129,8 +129,8 @@ async def test_a_ledger_that_another_process_locks(scene: Scene, start: Callable
 
 @contextlib.contextmanager
 def tiny_disk(folder: Path) -> Iterator[None]:
-    """Mount a disk of one megabyte there."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)], check=True)
+    """Mount a disk of four megabytes there: room for a small ledger and its log."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(folder)], check=True)
     try:
         yield
     finally:
