@@ -73,17 +73,18 @@ class MetricsPage:
         task.add_done_callback(self._readers.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Left alone is a reader who does not ask, or does not wait for the answer.
+        gone = contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
         try:
-            async with asyncio.timeout(SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-            answer = await self._answer(head.decode("latin-1").split("\r\n"))
-            async with asyncio.timeout(SECONDS):
-                writer.write(answer)
-                await writer.drain()
-                writer.close()
-                await writer.wait_closed()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # a reader who does not ask, or does not wait for the answer
+            with gone:
+                async with asyncio.timeout(SECONDS):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                answer = await self._answer(head.decode("latin-1").split("\r\n"))
+                async with asyncio.timeout(SECONDS):
+                    writer.write(answer)
+                    await writer.drain()
+                    writer.close()
+                    await writer.wait_closed()
         finally:
             with contextlib.suppress(Exception):
                 writer.transport.abort()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +10,6 @@ from responder.config import SecretRef, checks
 
 if TYPE_CHECKING:
     from tests.config.conftest import Desk
-
-EXTRA = pytest.mark.skipif(find_spec("apprise") is None, reason="the extra responder[apprise] is not installed")
 
 
 def _with_alerts(desk: Desk, lines: str) -> Desk:
@@ -45,7 +42,6 @@ def test_a_word_that_calls_nobody_is_warned_of(desk: Desk) -> None:
     assert "clients.vostok.urgent_word: the client is told that this word calls you, but [alerts] names nobody" in said
 
 
-@EXTRA
 def test_services_are_kept_as_passwords_are(desk: Desk) -> None:
     """References are read as a password's; an address in the file itself is warned of, at its own line."""
     services = 'apprise = [\n{ credential = "telegram" },\n"json://h/",\n{ env = "NTFY" },\n]'
@@ -60,7 +56,6 @@ def test_services_are_kept_as_passwords_are(desk: Desk) -> None:
     assert "json" not in said
 
 
-@EXTRA
 def test_an_address_that_others_may_read_is_refused(desk: Desk) -> None:
     """As a password would be, and the address is not shown."""
     _with_alerts(desk, 'apprise = ["json://x:tok3n@h/"]').config.chmod(0o640)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -96,6 +97,22 @@ class Process:
         return await asyncio.to_thread(self.end, number)
 
 
+@contextlib.contextmanager
+def daemons(scene: Scene) -> Iterator[Callable[[], Process]]:
+    """Yield what starts a daemon; whatever a test leaves running is ended after it, also when the test fails."""
+    started: list[Process] = []
+
+    def begin() -> Process:
+        started.append(Process(scene))
+        return started[-1]
+
+    try:
+        yield begin
+    finally:
+        for process in started:
+            process.end(signal.SIGKILL)
+
+
 @pytest.fixture
 async def scene(dovecot: Dovecot, user: str, tmp_path: Path) -> AsyncIterator[Scene]:
     """An office that is closed now, whatever day it is."""
@@ -107,15 +124,8 @@ async def scene(dovecot: Dovecot, user: str, tmp_path: Path) -> AsyncIterator[Sc
 @pytest.fixture
 def start(scene: Scene) -> Iterator[Callable[[], Process]]:
     """Return what starts a daemon; whatever a test leaves running is ended after it."""
-    started: list[Process] = []
-
-    def begin() -> Process:
-        started.append(Process(scene))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.end(signal.SIGKILL)
+    with daemons(scene) as begin:
+        yield begin
 
 
 def deliver(scene: Scene, sender: str, subject: str, **more: Any) -> None:

@@ -8,7 +8,6 @@ import json
 import os
 import pty
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from tests.adapters.test_ledger_forget import traces
 from tests.e2e.clocks import FixedClock
 from tests.e2e.scene import EXAMPLE, Scene
 from tests.e2e.test_commands import responder
-from tests.e2e.test_daemon import Process, closed_now, deliver
+from tests.e2e.test_daemon import Process, closed_now, daemons, deliver
 from tests.servers.smtp import SmtpSink
 
 if TYPE_CHECKING:
@@ -48,15 +47,8 @@ async def scene(dovecot_rich: Dovecot, user: str, tmp_path: Path) -> AsyncIterat
 @pytest.fixture
 def start(scene: Scene) -> Iterator[Callable[[], Process]]:
     """Return what starts a daemon; whatever a test leaves running is ended after it."""
-    started: list[Process] = []
-
-    def begin() -> Process:
-        started.append(Process(scene))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.end(signal.SIGKILL)
+    with daemons(scene) as begin:
+        yield begin
 
 
 async def forget(scene: Scene, *words: str) -> subprocess.CompletedProcess[str]:

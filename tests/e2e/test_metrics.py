@@ -17,7 +17,7 @@ from tests.adapters.test_metrics_page import values
 from tests.e2e.clocks import FixedClock
 from tests.e2e.scene import Scene, letter
 from tests.e2e.test_commands import responder
-from tests.e2e.test_daemon import Process, closed_now, deliver
+from tests.e2e.test_daemon import Process, closed_now, daemons, deliver
 from tests.e2e.test_users_day import FRIDAY
 from tests.servers.smtp import SmtpSink
 
@@ -53,15 +53,8 @@ async def scene(dovecot_rich: Dovecot, user: str, tmp_path: Path, port: int) -> 
 @pytest.fixture
 def start(scene: Scene) -> Iterator[Callable[[], Process]]:
     """Return what starts a daemon; whatever a test leaves running is ended after it."""
-    started: list[Process] = []
-
-    def begin() -> Process:
-        started.append(Process(scene))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.end(signal.SIGKILL)
+    with daemons(scene) as begin:
+        yield begin
 
 
 def _read(port: int) -> str:

@@ -22,7 +22,7 @@ import pytest
 
 from tests.e2e.clocks import FixedClock
 from tests.e2e.scene import Scene
-from tests.e2e.test_daemon import Process, closed_now, deliver
+from tests.e2e.test_daemon import Process, closed_now, daemons, deliver
 from tests.servers.smtp import SmtpSink
 
 if TYPE_CHECKING:
@@ -60,15 +60,8 @@ async def scene(dovecot: Dovecot, user: str, tmp_path: Path) -> AsyncIterator[Sc
 @pytest.fixture
 def start(scene: Scene) -> Iterator[Callable[[], Process]]:
     """Return what starts a daemon; whatever a test leaves running is ended after it."""
-    started: list[Process] = []
-
-    def begin() -> Process:
-        started.append(Process(scene))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.end(9)
+    with daemons(scene) as begin:
+        yield begin
 
 
 def ledger_of(scene: Scene) -> Path:
