@@ -76,7 +76,7 @@ def checked_server(host: str, port: int, security: Literal["tls", "starttls"]) -
     except ValidationError:
         return None
     name = name.lower().rstrip(".")
-    if not (normal_domain(name) == name or _is_address(name)) or not 1 <= port <= _LAST_PORT:
+    if not name or not (normal_domain(name) == name or _is_address(name)) or not 1 <= port <= _LAST_PORT:
         return None
     return Server(host=name, port=port, security=security)
 
@@ -233,7 +233,8 @@ def _get(
                 if response.status in _REDIRECTS:
                     return None, response.getheader("Location") or ""
                 body = response.read(MOST_OCTETS + 1)
-                return (body if response.status == _OK and len(body) <= MOST_OCTETS else None), ""
+                whole = len(body) <= MOST_OCTETS and not response.length
+                return (body if response.status == _OK and whole else None), ""
 
 
 class _ForResponse:
