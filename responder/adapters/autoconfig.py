@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin, urlsplit
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
     from xml.etree.ElementTree import Element
+
+    from pydantic import TypeAdapter
 
 FETCH_SECONDS = 5.0  # for one address, with its redirects
 MOST_OCTETS = 64 * 1024  # a real one has two or three thousand
@@ -67,18 +70,25 @@ def own_urls(domain: str) -> tuple[str, str]:
 
 def checked_server(host: str, port: int, security: Literal["tls", "starttls"]) -> Server | None:
     """Return the server if the configuration would take it, None otherwise: every answer of the network passes here."""
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - slow to load
-
-    from responder.config.values import Host  # noqa: PLC0415 - brings pydantic along
+    from pydantic import ValidationError  # noqa: PLC0415 - slow to load
 
     try:
-        name: str = TypeAdapter(Host).validate_python(host)
+        name = _reader().validate_python(host).lower().rstrip(".")
     except ValidationError:
         return None
-    name = name.lower().rstrip(".")
     if not name or not (normal_domain(name) == name or _is_address(name)) or not 1 <= port <= _LAST_PORT:
         return None
     return Server(host=name, port=port, security=security)
+
+
+@lru_cache(maxsize=1)
+def _reader() -> TypeAdapter[str]:
+    """Return the configuration's own reader of a server's name."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - slow to load
+
+    from responder.config.values import Host  # noqa: PLC0415 - brings pydantic along
+
+    return TypeAdapter(Host)
 
 
 def _is_address(name: str) -> bool:

@@ -78,7 +78,7 @@ class Net:
 
         try:
             resolver = self._resolver or get_default_resolver()
-            return list(resolver.resolve(f"{name}.", kind, lifetime=min(seconds, DNS_SECONDS), search=False))
+            return list(resolver.resolve(f"{name}.", kind, lifetime=min(seconds, DNS_SECONDS)))
         except (NXDOMAIN, NoAnswer):
             return []
         except (DNSException, OSError, ValueError):  # also: no resolv.conf, a name that is too long, a broken answer

@@ -491,6 +491,17 @@ def test_a_server_without_starttls_does_not_count(usual: Usual, phase: str, act:
         assert usual.find(records, {("smtp.example.test", 587): smtp.port}) is not None
 
 
+def test_a_server_of_another_kind_does_not_count(usual: Usual) -> None:
+    """With the right certificate, but no IMAP behind port 993, or an SMTP server that will not serve: nothing."""
+    imap = {"_imaps._tcp.example.test": ["SRV 0 1 993 imap.example.test."]}
+    smtp = {"_submissions._tcp.example.test": ["SRV 0 1 465 smtp.example.test."]}
+    with ThreadedSmtpSink(features=Features(tls="tls", context=usual.contexts["imap"])) as sink:
+        assert usual.find(smtp, {("imap.example.test", 993): sink.port}) is None
+    features = Features(tls="tls", context=usual.contexts["smtp"])
+    with ThreadedSmtpSink(features=features, script={"CONNECT": reply("554 no")}) as sink:
+        assert usual.find(imap, {("smtp.example.test", 465): sink.port}) is None
+
+
 @contextlib.contextmanager
 def silence() -> Generator[int]:
     """Listen, and say nothing to whoever connects."""
