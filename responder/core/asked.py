@@ -23,7 +23,7 @@ from responder.core.subject import quotable, without_prefixes
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     #: From a short English phrase and a naive local time to the naive local time that is meant; None where unknown.
     Parse = Callable[[str, datetime], datetime | None]
@@ -86,7 +86,11 @@ def find(
     reader = _Reader(at.astimezone(zone), zone, owner_zone, parse)
     found: dict[tuple[AskedKind, datetime, datetime], Asked] = {}
     tried = 0
-    for sentence, before in _sentences(without_prefixes(subject), _without_last(text) if cut else text):
+    # Most texts name no time at all, and need not be cut into sentences.
+    wholes = [whole for whole in (without_prefixes(subject), text) if words.HINT.search(_flat(whole[:MOST_TEXT]))]
+    if cut and wholes and wholes[-1] is text:
+        wholes[-1] = _without_last(text)
+    for sentence, before in _sentences(wholes):
         # Letter for letter: a place in the folded sentence is the same place in the written one.
         plain = _folded(sentence)
         if not words.HINT.search(plain.lower()):
@@ -105,9 +109,9 @@ def find(
     return tuple(found.values())
 
 
-def _sentences(subject: str, text: str) -> Iterator[tuple[str, str]]:
-    """Yield each sentence with the one before it ("" for the first), white space as single spaces."""
-    for whole in (subject, text):
+def _sentences(wholes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each sentence of each text with the one before it ("" for the first), white space as single spaces."""
+    for whole in wholes:
         before = ""
         lines: list[str] = []
         for written in unicodedata.normalize("NFC", whole[:MOST_TEXT]).split("\n"):
@@ -125,6 +129,11 @@ def _without_last(text: str) -> str:
     """Return the text without its last sentence."""
     ends = [match.end() for match in words.SENTENCE_END.finditer(text) if match.end() < len(text)]
     return text[: ends[-1]] if ends else ""
+
+
+def _flat(text: str) -> str:
+    """Return the text as the sentences will be looked at, but in one piece."""
+    return _folded(" ".join(unicodedata.normalize("NFC", text).split())).lower()
 
 
 def _folded(text: str) -> str:

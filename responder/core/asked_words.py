@@ -27,7 +27,10 @@ NO_TIME = re.compile(
     r"|(?<![\d.])\d{1,3}\.\d{1,3}\.\d{1,2}(?![\d.])|24/7|(?<!\d)\d{1,4}-\d{4,}",
     _I,
 )
-SENTENCE_END = re.compile(r"(?:[!?…]+|(?<!\bp\.m)(?<!\ba\.m)(?<!\bг)(?<!\bул)(?<!\bд)(?<!\bno)(?<!\bNo)\.)(?=\s|$)|\n")
+# The full stop stands before what may not precede it: so the search can skip to the next mark (three times as quick).
+SENTENCE_END = re.compile(
+    r"[!?…]+(?=\s|$)|\.(?<!\bp\.m\.)(?<!\ba\.m\.)(?<!\bг\.)(?<!\bул\.)(?<!\bд\.)(?<!\bno\.)(?<!\bNo\.)(?=\s|$)|\n"
+)
 
 # ------------------------------------------------------------------------------------------------ atoms
 
