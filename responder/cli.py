@@ -41,7 +41,7 @@ _AT = click.option("--at", "at_words", metavar="TIME", help='As if it were then:
 def main() -> None:
     """Answer out-of-hours mail with what was agreed, and file it for the next callback window.
 
-    Start with `responder demo`, then write config.toml and ask `responder check`.
+    Start with `responder demo`, then `responder init` sets it up for your mailbox.
     """
 
 
@@ -56,6 +56,39 @@ def demo(folder: Path | None) -> None:
     from responder.commands import demo as room  # noqa: PLC0415
 
     sys.exit(room.show(folder))
+
+
+@main.command(
+    short_help="Set it up: a few questions, a tried configuration.",
+    epilog="Example: responder init --name 'Anna Svetlova' --address anna@example.com",
+)
+@click.option("--name", default="", help="Your name, as replies are signed.")
+@click.option("--address", "addresses", multiple=True, help="An address clients write to; the first is your login's.")
+@click.option("--timezone", default="", metavar="ZONE", help='Where you live: "Europe/Moscow", or a city.')
+@click.option("--language", default="", metavar="CODE", help="Your language: ru or en.")
+@click.option("--holidays", default="", metavar="COUNTRY", help='Public holidays you keep: "DE", "DE-BY", or "none".')
+@click.option("--hours", default="", metavar="WEEK", help='When you work: "mon-fri 10-13 14-19, sat 10-12".')
+@click.option("--windows", default="", metavar="WEEK", help='When you call back and answer; "none" for no folders.')
+@click.option("--response", default="", metavar="TERM", help='How soon you answer: "1 working day".')
+@click.option("--mode", type=click.Choice(["draft", "send"]), default=None, help="draft: a trial week in Drafts.")
+@click.option("--imap", default="", metavar="HOST[:PORT]", help="The IMAP server; left out: it is looked for.")
+@click.option("--smtp", default="", metavar="HOST[:PORT]", help="The SMTP server; left out: it is looked for.")
+@click.option("--username", default="", help="The login's name; left out: the address.")
+@click.option("--password-file", default="", metavar="FILE", help="A file that holds the password; - is stdin.")
+@click.option("--oauth-client-id", default="", metavar="ID", help="Your application's id, for sign-in by OAuth2.")
+@click.option("--start/--no-start", default=None, help="Start it at the end, or do not; else it is asked.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing: take what is given and what would be suggested.")
+@_CONFIG
+@_STATE
+def init(config_path: Path | None, state_path: Path | None, **wish: Any) -> None:
+    """Set responder up: find the servers, try the login, ask for hours and clients, write and check the configuration.
+
+    Nothing is written before the end. Without a terminal, or with --yes, what is not given is taken as suggested;
+    nobody becomes a client that way: `responder client add` does that.
+    """
+    from responder.commands import init as room  # noqa: PLC0415
+
+    sys.exit(room.init(config_path, state_path, room.Wish(**wish)))
 
 
 @main.command(
@@ -314,7 +347,7 @@ def client() -> None:
 @click.option("--name", default="", help="What the client is called.")
 @click.option("--address", "addresses", multiple=True, help="An address, or a domain as @vostok.example; repeatable.")
 @click.option("--person", "people", multiple=True, metavar="ADDRESS=NAME", help="How you address somebody; repeatable.")
-@click.option("--timezone", default="", metavar="ZONE", help='Where they are: "Asia/Vladivostok".')
+@click.option("--timezone", default="", metavar="ZONE", help='Where they are: "Asia/Vladivostok", or a city.')
 @click.option("--language", default="", metavar="CODE", help="Language of the replies; left out: yours.")
 @click.option("--phone", default="", help="The number you call back.")
 @click.option("--response", default="", metavar="TERM", help='"4 working hours", "2 working days", "next window".')
@@ -322,6 +355,7 @@ def client() -> None:
 @click.option("--version", "version", default="", help="Its version.")
 @click.option("--from", "from_words", default="", metavar="DAY", help="The first day it is in force.")
 @click.option("--until", "until_words", default="", metavar="DAY", help="The last day it is in force.")
+@click.option("--urgent-word", default="", metavar="WORD", help="Agreed word that alerts you, in a subject.")
 @_YES
 @_CONFIG
 @_STATE

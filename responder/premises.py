@@ -21,7 +21,7 @@ from responder.errors import ConfigurationError, TemporaryError
 from responder.pace import PATIENCE, Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -112,10 +112,19 @@ def build_mailbox(
 
 
 def build_past_mailbox(
-    settings: MailboxSettings, loaded: Loaded, environ: Mapping[str, str], *, state: Path
+    settings: MailboxSettings,
+    loaded: Loaded,
+    environ: Mapping[str, str],
+    *,
+    state: Path,
+    header_fields: Sequence[str] = (),
 ) -> PastMailbox:
-    """Make the adapter that reads one mailbox's past, in all of its folders; nothing is connected yet."""
-    return PastMailbox(**_arguments(settings, loaded, environ, state, PATIENCE))
+    """Make the adapter that reads one mailbox's past, in all of its folders; nothing is connected yet.
+
+    ``header_fields`` takes the place of those that facts are read from.
+    """
+    arguments = _arguments(settings, loaded, environ, state, PATIENCE)
+    return PastMailbox(**arguments | ({"header_fields": header_fields} if header_fields else {}))
 
 
 def _arguments(

@@ -1,4 +1,4 @@
-"""Past mail in all folders of a mailbox, read without changing anything: for ``replay``.
+"""Past mail in all folders of a mailbox, read without changing anything: for ``replay`` and ``init``.
 
 Promises that every folder is opened with EXAMINE and every item fetched with PEEK, so that no flag, no UIDNEXT and no
 "recent" of the server's changes; and that no more than a chunk of messages is held at once.
@@ -118,6 +118,21 @@ class PastMailbox(ImapMailbox):
             flags=one.flags,
             body=body,
         )
+
+    async def headers(self, wanted: Sequence[Past]) -> Sequence[tuple[bytes, datetime | None]]:
+        """Return the headers of messages and when each came; those that vanished are left out."""
+
+        def work(folders: Folders) -> Sequence[tuple[bytes, datetime | None]]:
+            found: list[tuple[bytes, datetime | None]] = []
+            for folder in sorted({one.folder for one in wanted}):
+                uids = [one.uid for one in wanted if one.folder == folder]
+                with folders.elsewhere(folder, read_only=True) as there:
+                    if there:
+                        headers = folders.session.messages(uids, self._message_items).values()
+                        found += [((one.data or b"")[:MOST_HEADER], one.internal_at) for one in headers]
+            return found
+
+        return await self._do("reading past headers", work)
 
     async def wrote(self, since: datetime) -> Sequence[SentHeader]:
         """Return the headers of Sent from then on, oldest first; none without a readable Sent."""

@@ -17,10 +17,11 @@ from responder import config
 from responder.adapters.clock import SystemClock
 from responder.commands import client_card, edit
 from responder.commands.absent import english_day
+from responder.commands.asking import read_place
 from responder.commands.days import read_days
 from responder.commands.when import say_short
 from responder.config.places import CLIENTS
-from responder.config.spelling import STAND_IN_ZONE, read_zone, shown
+from responder.config.spelling import STAND_IN_ZONE, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from responder.config import Loaded
 
-_HEAD = "# More clients, written as in config.toml; see `responder client --help`. May be edited by hand.\n\n"
 #: Take the place of what is still to be asked, so that the rest can be looked at; no client has such an address.
 _STAND_INS = {"addresses": ["nobody@stand-in.invalid"], "timezone": STAND_IN_ZONE}
 #: So many addresses one asks for, in a row, before it is another's turn.
@@ -52,6 +52,7 @@ class Wish:
     version: str = ""
     from_words: str = ""
     until_words: str = ""
+    urgent_word: str = ""
     yes: bool = False
 
 
@@ -68,13 +69,13 @@ def add(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
     table = _table(loaded, wish)
 
     def change(document: Any) -> None:
-        _append(document, wish.key, table)
+        edit.add_clients(document, {wish.key: table})
 
     def tried(more: dict[str, Any]) -> Loaded:
         def attempt(document: Any) -> None:
-            _append(document, wish.key, table | more)
+            edit.add_clients(document, {wish.key: table | more})
 
-        return edit.try_out(path, file, edit.changed(edit.read_text(file) or _HEAD, attempt))
+        return edit.try_out(path, file, edit.changed(edit.read_text(file) or edit.CLIENTS_HEAD, attempt))
 
     asked = _ask_for_the_rest(loaded, table, tried)
     there_now = tried({})
@@ -86,7 +87,7 @@ def add(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
     if asked and not edit.confirm("Add this client?", yes=wish.yes):
         click.echo("nothing was changed")
         return 1
-    edit.write(path, file, change, new=_HEAD)
+    edit.write(path, file, change, new=edit.CLIENTS_HEAD)
     click.echo(f"Written to {file}.")
     edit.tell_service(path, state_path)
     return 0
@@ -98,11 +99,12 @@ def _table(loaded: Loaded, wish: Wish) -> dict[str, Any]:
         "name": wish.name,
         "addresses": list(wish.addresses),
         "people": dict(map(_person, wish.people)),
-        "timezone": wish.timezone,
+        "timezone": _zone(wish.timezone) if wish.timezone else "",
         "language": wish.language,
         "agreement": _agreement(loaded, wish),
         "phone": wish.phone,
         "response": wish.response,
+        "urgent_word": wish.urgent_word,
     }
     return {key: value for key, value in table.items() if value}
 
@@ -177,10 +179,9 @@ def _language(tried: Callable[[dict[str, Any]], Loaded]) -> Callable[[str], str]
 
 def _zone(text: str) -> str:
     try:
-        read_zone(text)
+        return read_place(text)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    return text
 
 
 def _ask_addresses(tried: Callable[[dict[str, Any]], Loaded]) -> list[str]:
@@ -204,18 +205,6 @@ def _ask_addresses(tried: Callable[[dict[str, Any]], Loaded]) -> list[str]:
             break
         found.append(text)
     return found
-
-
-def _append(document: Any, key: str, table: dict[str, Any]) -> None:
-    """Add a client to the plain data, or to the document with its comments."""
-    if edit.is_plain(document):
-        document.setdefault("clients", {})[key] = table
-        return
-    import tomlkit  # noqa: PLC0415 - only for those who write
-
-    if "clients" not in document:
-        document.append("clients", tomlkit.table(is_super_table=True))
-    document["clients"].append(key, edit.table_of(table))
 
 
 # ------------------------------------------------------------------------------------------ remove

@@ -132,6 +132,7 @@ def show_rules(console: Console, policy: Policy, key: str, now_at: datetime) -> 
         ("zone", f"{client.zone.key}; there it is {now_at.astimezone(client.zone):%H:%M}"),
         ("language", client.language),
         ("phone", client.phone),
+        ("urgent word", client.urgent_word),
         ("holidays there", client.holidays),
         ("agreement", _say_agreement(client.agreement, today_on)),
         ("response", "; ".join(f"{topic or 'otherwise'}: {term}" for topic, term, _ in _terms(policy, key))),
@@ -192,6 +193,7 @@ def _as_json(policy: Policy, key: str, now_at: datetime) -> dict[str, object]:
     return _who(client, now_at) | {
         "people": dict(client.people),
         "phone": client.phone or None,
+        "urgent_word": client.urgent_word or None,
         "holidays": client.holidays or None,
         "auto_reply": client.auto_reply,
         "agreement": None

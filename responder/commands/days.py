@@ -25,7 +25,7 @@ EXAMPLES = (
     '"24-28 December" or 2026-12-24..2027-01-08'
 )
 
-_WEEKDAYS = (
+WEEKDAYS = (
     r"mon(?:day)?|понедельник\w*|пн",
     r"tue(?:s|sday)?|вторник\w*|вт",
     r"wed(?:nesday)?|сред[аеуы]\w{0,2}|ср",
@@ -49,7 +49,7 @@ _MONTHS = (
     r"dec(?:ember)?|декабр\w*",
 )
 _MONTH = "|".join(_MONTHS)
-_WEEKDAY = "|".join(_WEEKDAYS)
+_WEEKDAY = "|".join(WEEKDAYS)
 _NEXT = r"next|следующ\w+"
 _THIS = r"this|coming|эт\w{1,2}|ближайш\w+"
 _NUMBERS = {
@@ -203,7 +203,7 @@ def _weekday(text: str, today_on: date, near_on: date) -> date | None:
     match = re.fullmatch(rf"(?:(?P<next>{_NEXT}) |(?:{_THIS}) )?(?P<day>{_WEEKDAY})(?P<later> (?:{later}))?", text)
     if match is None:
         return None
-    number = _number_of(match["day"], _WEEKDAYS)
+    number = _number_of(match["day"], WEEKDAYS)
     if match["next"] or match["later"]:
         on = today_on + timedelta(days=7 - today_on.weekday() + number)
         if on >= near_on:

@@ -24,12 +24,16 @@ from responder.config.book import is_list, is_table
 from responder.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from responder.config import Loaded
 
     #: Changes a TOML document in place: the plain data, and the same document with its comments.
     Change = Callable[[Any], None]
+
+
+#: What a new clients.toml begins with.
+CLIENTS_HEAD = "# More clients, written as in config.toml; see `responder client --help`. May be edited by hand.\n\n"
 
 
 def read_text(file: Path) -> str:
@@ -86,6 +90,19 @@ def table_of(values: dict[str, Any]) -> Any:
             inner.update(value)
         table.add(name, inner)
     return table
+
+
+def add_clients(document: Any, clients: Mapping[str, dict[str, Any]]) -> None:
+    """Add clients to the plain data, or to the document with its comments."""
+    if is_plain(document):
+        document.setdefault("clients", {}).update(clients)
+        return
+    import tomlkit  # noqa: PLC0415 - only for those who write
+
+    if "clients" not in document:
+        document.append("clients", tomlkit.table(is_super_table=True))
+    for key, table in clients.items():
+        document["clients"].append(key, table_of(table))
 
 
 def try_out(path: Path, file: Path, text: str) -> Loaded:

@@ -39,12 +39,22 @@ def login(config_path: Path | None, state_path: Path | None, name: str | None, *
     secret = client_secret(settings, here.loaded, os.environ)
     place.make_state(here.state)
     place.take_on_identity(here.state)
-    tokens = _by_device(oauth2, secret, settings) if oauth2.device_url else _by_browser(oauth2, secret, settings, paste)
+    tokens = sign_in(settings, secret, paste=paste)
     store = TokenStore(here.state, settings.name)
     with store.locked():
         store.save(tokens)
     click.echo(f"{settings.name}: signed in. The service renews the sign-in by itself; a running one takes it up now.")
     return 0
+
+
+def sign_in(settings: MailboxSettings, secret: str, *, paste: bool) -> Tokens:
+    """Let the owner sign in at the mailbox's provider, in the way that it has; return the first tokens.
+
+    Raises what ``oauth_signin`` raises.
+    """
+    oauth2 = settings.oauth2
+    assert oauth2 is not None  # noqa: S101 - whoever asks has looked
+    return _by_device(oauth2, secret, settings) if oauth2.device_url else _by_browser(oauth2, secret, settings, paste)
 
 
 def _chosen(mailboxes: tuple[MailboxSettings, ...], name: str | None) -> MailboxSettings:

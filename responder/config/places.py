@@ -41,8 +41,16 @@ def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
             return path
     places = ", ".join(str(path) for path in tried)
     raise ConfigurationError(
-        f"no configuration found (tried {places}); name one with --config, or begin with a copy of config.example.toml"
+        f"no configuration found (tried {places}); name one with --config, or make one with `responder init`"
     )
+
+
+def new_place(environ: Mapping[str, str], *, as_root: bool) -> Path:
+    """Return where a new configuration belongs: root's is the machine's, anybody else's lies in their home."""
+    home = _xdg(environ, "XDG_CONFIG_HOME", ".config")
+    if as_root or home is None:
+        return SYSTEM_CONFIG
+    return home / "responder" / NAME
 
 
 def _may_be_read(path: Path) -> bool:

@@ -206,3 +206,13 @@ def instant(raw: bytes) -> datetime | None:
         return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC) - offset
     except (ValueError, OverflowError, IndexError, TypeError):
         return None
+
+
+def clock_offset(raw: bytes) -> timedelta | None:
+    """Return how far ahead of UTC the writer's clock was; None where a Date field does not say, as "-0000" does not."""
+    try:
+        parts = parsedate_tz(raw[:100].decode("latin-1"))
+        found = None if parts is None or parts[9] is None else timedelta(seconds=parts[9])
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None
+    return found if found is not None and abs(found) < _MOST_OFFSET else None

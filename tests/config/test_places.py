@@ -58,7 +58,7 @@ def test_without_a_file_the_places_tried_are_told(tmp_path: Path, monkeypatch: p
     assert str(caught.value) == (
         "no configuration found (tried /nowhere/config.toml, config.toml, "
         f"{tmp_path}/.config/responder/config.toml, {tmp_path}/etc/config.toml); "
-        "name one with --config, or begin with a copy of config.example.toml"
+        "name one with --config, or make one with `responder init`"
     )
 
 

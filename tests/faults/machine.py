@@ -68,6 +68,8 @@ def install(fill: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(str(file.locate()), target)
     _copy_tree(SOURCE / "responder", packages / "responder")
+    (packages / "responder/systemd").mkdir()  # as the wheel has it
+    shutil.copy(SOURCE / "systemd" / UNIT, packages / "responder/systemd")
     program = venv / "bin/responder"
     program.write_text(
         "#!/opt/responder/bin/python3\nimport sys\nfrom responder.__main__ import main\nsys.exit(main())\n"

@@ -1,0 +1,252 @@
+"""``responder init``: find the servers of an address, say what password they want, and log in to both.
+
+Nothing is sent and nothing in the mailbox is changed; a refused login is told in the server's own words and asked
+about again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from responder.adapters.auth import read_secret
+from responder.adapters.discovery import Net, find_servers
+from responder.adapters.oauth_tokens import TokenStore
+from responder.adapters.providers import provider_of
+from responder.commands import login
+from responder.commands.asking import read_password, read_server, say_server
+from responder.commands.init_draft import MAILBOX, credential_file
+from responder.config import SecretRef
+from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
+from responder.premises import build_outbox, build_past_mailbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from rich.console import Console
+
+    from responder.adapters.discovery import Found
+    from responder.adapters.imap_past import PastMailbox
+    from responder.adapters.oauth_tokens import Tokens
+    from responder.adapters.providers import Provider
+    from responder.commands.asking import Asker
+    from responder.commands.init_draft import Draft
+
+_HELP = 'Your provider\'s help pages name them; look for "IMAP" there, or in the settings of your mail program.'
+_APPLICATION = "Application (client) ID that you have registered with your provider, see the README"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the command line says of the servers; "" was not given. ``password_file`` "-" is standard input."""
+
+    imap: str = ""
+    smtp: str = ""
+    username: str = ""
+    password_file: str = ""
+    oauth_client_id: str = ""
+    yes: bool = False
+
+
+class Account:
+    """The account that is being set up: servers, login, and for OAuth2 the tokens of the first sign-in."""
+
+    def __init__(self, asker: Asker, console: Console, draft: Draft, path: Path, given: Given) -> None:
+        self._asker = asker
+        self._console = console
+        self._draft = draft
+        self._path = path
+        self._given = given
+        self._provider: Provider | None = None
+        self.tokens: Tokens | None = None
+
+    # ------------------------------------------------------------------------------------ servers
+
+    def find(self) -> None:
+        """Find both servers, by the command line, the address or by asking.
+
+        Raises click.UsageError where nobody can be asked.
+        """
+        draft, given = self._draft, self._given
+        address = draft.addresses[0]
+        domain = address.rpartition("@")[2].lower()
+        draft.username = given.username or address
+        if given.imap and given.smtp:
+            self._provider = provider_of(domain)
+        else:
+            self._take(find_servers(address, Net(), self._say), domain)
+        if given.imap:
+            draft.imap = read_server("imap")(given.imap)
+        if given.smtp:
+            draft.smtp = read_server("smtp")(given.smtp)
+        self._console.print(f"  IMAP {say_server(draft.imap)}\n  SMTP {say_server(draft.smtp)}", markup=False)
+        if self._provider is not None:
+            draft.copy = "" if self._provider.copy == "Sent" else self._provider.copy
+            draft.trusted_authserv_id = self._provider.trusted_authserv_id
+
+    def _take(self, found: Found | None, domain: str) -> None:
+        draft, given, asker = self._draft, self._given, self._asker
+        if found is None:
+            self._say(f"The servers of {domain} could not be found. {_HELP}")
+            self._need_terminal("the servers could not be found: name them with --imap and --smtp")
+            if not given.imap:
+                draft.imap = asker.ask("IMAP server", read_server("imap"), default=f"imap.{domain}")
+            if not given.smtp:
+                draft.smtp = asker.ask("SMTP server", read_server("smtp"), default=f"smtp.{domain}")
+            return
+        self._provider = found.provider
+        draft.imap, draft.smtp = found.imap, found.smtp
+        draft.username = given.username or found.username
+        self._say(f"Found by {found.source}:")
+        if given.imap or given.smtp:
+            return
+        if found.elsewhere:
+            self._say(f"They belong to another domain than {domain}: right if that is where your mail is kept.")
+            if not given.yes:
+                self._need_terminal(
+                    f"servers of another domain were found ({say_server(found.imap)}, {say_server(found.smtp)}); if "
+                    "they are right, name them with --imap and --smtp, or add --yes"
+                )
+        shown = f"IMAP {say_server(found.imap)}, SMTP {say_server(found.smtp)}"
+        if not asker.confirm(f"Use these? {shown}", default=True):
+            draft.imap = asker.ask("IMAP server", read_server("imap"), default=say_server(found.imap))
+            draft.smtp = asker.ask("SMTP server", read_server("smtp"), default=say_server(found.smtp))
+
+    # -------------------------------------------------------------------------------------- login
+
+    def log_in(self) -> None:
+        """Get password or sign-in, and log in to both servers until both let us in.
+
+        Raises what the servers said where nobody can be asked.
+        """
+        provider = self._provider
+        if provider is not None:
+            page = f"\n  {provider.page}" if provider.page else ""
+            self._say(f"{provider.name}: {provider.wanted}{page}")
+        if provider is not None and provider.sign_in == "oauth2" and provider.oauth and not self._given.password_file:
+            self._sign_in(provider.oauth)
+        else:
+            self._first_password()
+        for name, attempt in (("imap", self._try_imap), ("smtp", self._try_smtp)):
+            while not self._let_in(name, attempt):
+                pass
+
+    def _first_password(self) -> None:
+        """Take the password from the command line, from its place beside the configuration, or ask."""
+        draft = self._draft
+        if self._given.password_file:
+            draft.password = _from_file(self._given.password_file)
+            return
+        beside = credential_file(self._path)
+        if beside.exists():
+            ref = SecretRef(kind="credential", value=MAILBOX)
+            draft.password = read_secret(ref, config_directory=self._path.parent, environ={})
+            self._say(f"The password is taken from {beside}.")
+            return
+        self._need_terminal("missing: --password-file")
+        self._ask_password()
+
+    def _ask_password(self) -> None:
+        self._draft.password = self._asker.secret(f"Password of {self._draft.username} (not shown)")
+
+    def _sign_in(self, oauth: Any) -> None:
+        """Sign in by OAuth2 until the provider knows the application and the owner has agreed."""
+        asker, draft = self._asker, self._draft
+        client_id = self._given.oauth_client_id
+        if not client_id:
+            self._need_terminal("missing: --oauth-client-id, or --password-file where passwords are allowed")
+        while True:
+            client_id = client_id or asker.ask(_APPLICATION, _read_line)
+            draft.oauth2 = {**oauth, "client_id": client_id}
+            try:
+                self.tokens = login.sign_in(draft.account(self._path)[1], "", paste=False)
+            except ResponderError as error:
+                if not asker.on_terminal:
+                    raise
+                asker.mend(str(error))
+                client_id = ""
+            else:
+                return
+
+    def _let_in(self, kind: str, attempt: Callable[[Path], Coroutine[Any, Any, str]]) -> bool:
+        """Try one login; after a refusal ask for what may be wrong. Returns whether it went well."""
+        asker, draft = self._asker, self._draft
+        try:
+            with tempfile.TemporaryDirectory(prefix="responder-init-") as state:
+                if self.tokens is not None:
+                    TokenStore(Path(state), MAILBOX).save(self.tokens)
+                self._say(asyncio.run(attempt(Path(state))))
+                if self.tokens is not None:  # it may have been rotated
+                    self.tokens = TokenStore(Path(state), MAILBOX).read()
+        except (TemporaryError, PermanentError) as error:
+            if not asker.on_terminal:
+                raise
+            asker.mend(str(error))
+            server = getattr(draft, kind)
+            question = f"{kind.upper()} server (Enter: the same once more)"
+            setattr(draft, kind, asker.ask(question, read_server(kind), default=say_server(server)))
+        except ConfigurationError as error:
+            if not asker.on_terminal:
+                raise
+            asker.mend(str(error))
+            draft.username = asker.ask("User name", _read_line, default=draft.username)
+            if draft.oauth2 is None:
+                self._ask_password()
+        else:
+            return True
+        return False
+
+    async def _try_imap(self, state: Path) -> str:
+        mailbox = self.past_mailbox(state)
+        try:
+            inbox = await mailbox.open()
+        finally:
+            await mailbox.close()
+        count = f"{inbox.exists:,} message{'' if inbox.exists == 1 else 's'} in INBOX"
+        return f"IMAP: logged in as {self._draft.username}; {count}."
+
+    async def _try_smtp(self, state: Path) -> str:
+        loaded, settings = self._draft.account(self._path)
+        outbox = build_outbox(settings, loaded, os.environ, state=state)
+        try:
+            offers = await outbox.probe()
+        finally:
+            await outbox.close()
+        return f"SMTP: {'logged in' if offers['auth'] else 'reached; it asks for no login'}; nothing was sent."
+
+    def past_mailbox(self, state: Path, **more: Any) -> PastMailbox:
+        """Return the mailbox for looking only; nothing is connected yet."""
+        loaded, settings = self._draft.account(self._path)
+        return build_past_mailbox(settings, loaded, os.environ, state=state, **more)
+
+    def _need_terminal(self, otherwise: str) -> None:
+        if not self._asker.on_terminal:
+            raise click.UsageError(f"nothing was written: {otherwise}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+
+def _read_line(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError("something is needed here")
+    return text
+
+
+def _from_file(name: str) -> str:
+    """Return the password that stands in a file, or on standard input for "-"."""
+    try:
+        text = sys.stdin.readline() if name == "-" else Path(name).read_text("utf-8")
+        return read_password(text)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise click.UsageError(f"--password-file {name}: it cannot be read: {why}") from error
+    except ValueError as error:
+        raise click.UsageError(f"--password-file {name}: {error}") from error

@@ -1,0 +1,273 @@
+"""Who writes with the owner, told from headers alone: addresses that are the owner's too, people who may be clients.
+
+For ``init``. Nothing here decides anything: what comes out is shown to the owner, who chooses. In doubt nothing is
+suggested.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from responder.core import automatic
+from responder.core.address import MOST_MAILBOXES, account, normal_address, read_mailboxes
+from responder.core.header import clean, clock_offset, decoded, instant, split_fields
+from responder.core.zone_guess import guess_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
+
+    from responder.core.header import Fields
+    from responder.core.zone_guess import Clocked, ZoneGuess
+
+#: What is read of a letter: what tells a machine's, and the rest of an envelope.
+FIELDS: tuple[str, ...] = (
+    *automatic.FIELDS,
+    *("To", "Cc", "Date", "Subject", "Message-ID"),
+    *("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To"),
+)
+
+_DELIVERED = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
+_MOST_PEOPLE = 5_000  # addresses that are kept: more is a public mailbox, and the rest are no regulars
+_MOST_CLOCKS = 200  # letters of one person whose clocks are compared
+_LEAST_CAME = 3  # letters that came to an address of the owner's domain
+_LEAST_WROTE = 3  # letters to the owner alone, from somebody who never got an answer
+_FAR_SECONDS = 86_400.0  # a Date further from the arrival was not written then
+_MOST_NAME = 60
+_LEAST_LETTERS = 20  # of an alphabet: fewer tell no language
+#: Second levels under which countries give names away: the firm's own label stands before them.
+_SECOND_LEVELS = frozenset(["co", "com", "org", "net", "ac", "gov", "edu"])
+_NAME = re.compile(r'\s*+"?+([^"<>]*+)"?+\s*+<')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasHint:
+    """An address that seems to be the owner's: so many letters were written from it, so many came to it."""
+
+    address: str
+    sent_from: int
+    came_to: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientHint:
+    """Somebody, or several persons of one firm, with whom the owner writes.
+
+    Attributes:
+        key: a name for the client's table.
+        name: as they call themselves; the domain where they are several.
+        addresses: of all of them, who writes most first.
+        wrote: how many letters came from them.
+        answered: how many of the owner's went to them.
+        zone: where they probably live; None where nothing tells.
+        language: "ru" or "en" by the letters of their subjects and names, "" where they are too few.
+    """
+
+    key: str
+    name: str
+    addresses: tuple[str, ...]
+    wrote: int
+    answered: int
+    zone: ZoneGuess | None
+    language: str
+
+
+@dataclass(slots=True)
+class _Person:
+    """What is kept of one address."""
+
+    wrote: int = 0
+    alone: int = 0
+    answered: int = 0
+    names: Counter[str] = field(default_factory=Counter[str])
+    clocked: list[Clocked] = field(default_factory=list["Clocked"])
+    cyrillic: int = 0
+    latin: int = 0
+
+
+class Correspondence:
+    """Takes in one header after the other; its memory is bounded.
+
+    Args:
+        own: the owner's addresses, as far as they are known.
+        free_mail: domains at which anybody may have an address.
+    """
+
+    def __init__(self, own: Iterable[str], free_mail: Collection[str]) -> None:
+        self._free_mail = free_mail
+        self._own: set[str] = set()
+        self._own_domains: set[str] = set()
+        self._people: dict[str, _Person] = {}
+        self._sent_from: Counter[str] = Counter()
+        self._came_to: Counter[str] = Counter()
+        self._delivered: set[str] = set()
+        self.add_own(own)
+
+    def add_own(self, addresses: Iterable[str]) -> None:
+        """Learn of further addresses of the owner's."""
+        for address in filter(None, map(normal_address, addresses)):
+            self._own.add(account(address))
+            domain = address.rpartition("@")[2]
+            if domain not in self._free_mail:
+                self._own_domains.add(domain)
+
+    def came(self, header: bytes, arrived_at: datetime | None) -> None:
+        """Take in a message that was received; never raises."""
+        fields = split_fields(header)
+        sender = _single(fields, "from")
+        if not sender or self._is_own(sender) or automatic.sign_of_robot(fields) or automatic.is_robot(sender):
+            return
+        listed = [each for each in (*_listed(fields, "to"), *_listed(fields, "cc")) if each]
+        self._note_way(fields, listed)
+        person = self._person(sender)
+        if person is None:
+            return
+        person.wrote += 1
+        person.alone += len(listed) == 1 and self._is_own(listed[0])
+        written_at = instant(fields.first("date"))
+        name = _display_name(fields)
+        if name and len(person.names) < MOST_MAILBOXES:
+            person.names[name] += 1
+        self._note_letters(person, f"{name} {decoded(fields.first('subject'), 100)}")
+        ahead = clock_offset(fields.first("date"))
+        believed = written_at is not None and (
+            arrived_at is None or abs((written_at - arrived_at).total_seconds()) < _FAR_SECONDS
+        )
+        if ahead is not None and written_at is not None and believed and len(person.clocked) < _MOST_CLOCKS:
+            person.clocked.append((written_at, ahead))
+
+    def wrote(self, header: bytes) -> None:
+        """Take in a message of the owner's own, from Sent; never raises."""
+        fields = split_fields(header)
+        if automatic.sign_of_robot(fields):
+            return
+        sender = _single(fields, "from")
+        if sender and not self._is_own(sender) and (sender in self._sent_from or self._has_room(self._sent_from)):
+            self._sent_from[sender] += 1
+        for address in {*_listed(fields, "to"), *_listed(fields, "cc"), *_listed(fields, "bcc")}:
+            if address and not self._is_own(address) and (person := self._person(address)) is not None:
+                person.answered += 1
+
+    # ---------------------------------------------------------------------------------- suggestions
+
+    def aliases(self) -> tuple[AliasHint, ...]:
+        """Return what seems to be the owner's as well, the most evident first.
+
+        What letters were written from, what the server says it delivered to; or an address of the owner's own domain to
+        which alone letters came.
+        """
+        found: list[AliasHint] = []
+        for address in {*self._sent_from, *self._came_to}:
+            sent_from, came_to = self._sent_from[address], self._came_to[address]
+            at_home = address.rpartition("@")[2] in self._own_domains and came_to >= _LEAST_CAME
+            if not self._is_own(address) and (sent_from or address in self._delivered or at_home):
+                found.append(AliasHint(address=address, sent_from=sent_from, came_to=came_to))
+        return tuple(sorted(found, key=lambda one: (-one.sent_from, -one.came_to, one.address)))
+
+    def clients(self, owner_zone: str, most: int = 20) -> tuple[ClientHint, ...]:
+        """Return with whom the owner writes, most letters first; people of one firm together."""
+        firms: dict[str, dict[str, _Person]] = {}
+        for address, person in self._people.items():
+            domain = address.rpartition("@")[2]
+            mutual = bool(person.wrote and person.answered) or person.alone >= _LEAST_WROTE
+            if mutual and not self._is_own(address) and domain not in self._own_domains:
+                firms.setdefault(address if domain in self._free_mail else domain, {})[address] = person
+        ranked = sorted(firms.items(), key=lambda one: (-sum(each.wrote for each in one[1].values()), one[0]))
+        keys: set[str] = set()
+        return tuple(_hint(firm, people, owner_zone, keys) for firm, people in ranked[:most])
+
+    # --------------------------------------------------------------------------------------- memory
+
+    def _is_own(self, address: str) -> bool:
+        return account(address) in self._own
+
+    def _person(self, address: str) -> _Person | None:
+        if address not in self._people:
+            if not self._has_room(self._people):
+                return None
+            self._people[address] = _Person()
+        return self._people[address]
+
+    @staticmethod
+    def _has_room(kept: Collection[str]) -> bool:
+        return len(kept) < _MOST_PEOPLE
+
+    def _note_way(self, fields: Fields, listed: Sequence[str]) -> None:
+        """Note by which address a message came, where that was none that is known."""
+        delivered = {each for name in _DELIVERED for each in _listed(fields, name) if each}
+        if not any(map(self._is_own, listed)):
+            if len(listed) == 1 and self._has_room(self._came_to):
+                self._came_to[listed[0]] += 1
+            self._delivered |= {each for each in delivered if each in listed and self._has_room(self._delivered)}
+
+    @staticmethod
+    def _note_letters(person: _Person, text: str) -> None:
+        person.cyrillic += sum("\u0400" <= each <= "\u04ff" for each in text)
+        person.latin += sum("a" <= each.lower() <= "z" for each in text)
+
+
+def _hint(firm: str, people: dict[str, _Person], owner_zone: str, keys: set[str]) -> ClientHint:
+    addresses = tuple(sorted(people, key=lambda address: (-people[address].wrote, address)))
+    members = list(people.values())
+    clocked = sorted((each for one in members for each in one.clocked), key=lambda each: each[0])
+    names = Counter[str]()
+    for one in members:
+        names.update(one.names)
+    name = firm
+    if len(addresses) == 1:
+        name = names.most_common(1)[0][0] if names else addresses[0]
+    return ClientHint(
+        key=_key(firm, keys),
+        name=name,
+        addresses=addresses,
+        wrote=sum(one.wrote for one in members),
+        answered=sum(one.answered for one in members),
+        zone=guess_zone(clocked, addresses[0].rpartition("@")[2], owner_zone),
+        language=_language(sum(one.cyrillic for one in members), sum(one.latin for one in members)),
+    )
+
+
+def _language(cyrillic: int, latin: int) -> str:
+    if cyrillic + latin < _LEAST_LETTERS:
+        return ""
+    return "ru" if cyrillic > latin else "en"
+
+
+def _key(firm: str, keys: set[str]) -> str:
+    """Return a name for the client's table, of the firm's own label or of the address, that no other has."""
+    local, at, domain = firm.rpartition("@")
+    labels = domain.split(".")
+    label = labels[-3] if len(labels) > 2 and labels[-2] in _SECOND_LEVELS else labels[-2 if len(labels) > 1 else 0]  # noqa: PLR2004 - name.co.uk
+    plain = re.sub(r"[^a-z0-9]+", "-", (local if at else label).lower()).strip("-")[:40] or "client"
+    key, number = plain, 1
+    while key in keys:
+        number += 1
+        key = f"{plain}-{number}"
+    keys.add(key)
+    return key
+
+
+def _single(fields: Fields, name: str) -> str:
+    """Return the one address of a field, "" where there is not exactly one."""
+    values = fields.all(name)
+    if len(values) != 1:
+        return ""
+    read = read_mailboxes(values[0].decode("utf-8", "replace"))
+    return read.addresses[0] if len(read.addresses) == 1 and not read.grouped and not read.broken else ""
+
+
+def _listed(fields: Fields, name: str) -> list[str]:
+    found: list[str] = []
+    for value in fields.all(name)[:MOST_MAILBOXES]:
+        found += read_mailboxes(value.decode("utf-8", "replace")).addresses
+    return found[:MOST_MAILBOXES]
+
+
+def _display_name(fields: Fields) -> str:
+    """Return the name beside the sender's address; "" where there is none, or it holds an address."""
+    match = _NAME.match(decoded(fields.first("from")))
+    name = clean(match[1], _MOST_NAME) if match is not None else ""
+    return "" if "@" in name else name
