@@ -95,13 +95,14 @@ def init(config_path: Path | None, state_path: Path | None, **wish: Any) -> None
     short_help="Validate the file and show what it means.", epilog="Example: responder check --config ./config.toml"
 )
 @_CONFIG
+@_STATE
 @click.option("--offline", is_flag=True, help="Look at the file only; ask no server.")
 @click.option("--alert", is_flag=True, help="Give a trial alert by [alerts], to see whether it reaches you.")
-def check(config_path: Path | None, *, offline: bool, alert: bool) -> None:
+def check(config_path: Path | None, state_path: Path | None, *, offline: bool, alert: bool) -> None:
     """Validate the file, log in, and show what the rules mean; changes nothing."""
     from responder.commands import check as room  # noqa: PLC0415
 
-    sys.exit(room.check(config_path, offline=offline, alert=alert))
+    sys.exit(room.check(config_path, state_path, offline=offline, alert=alert))
 
 
 @main.command("run", epilog="Example: responder run --dry-run")

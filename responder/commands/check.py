@@ -40,9 +40,9 @@ _NEWEST = 50
 _NEXT_WINDOWS = 6
 
 
-def check(config_path: Path | None, *, offline: bool, alert: bool = False) -> int:
+def check(config_path: Path | None, state_path: Path | None = None, *, offline: bool, alert: bool = False) -> int:
     """Check everything and print it, give a trial alert if wanted; returns 0, or 1 when something could not be done."""
-    here = place.find_place(config_path, None)
+    here = place.find_place(config_path, state_path)
     console = Console(highlight=False)
     policy = here.loaded.policy
     now_at = SystemClock().now()

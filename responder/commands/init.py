@@ -122,7 +122,7 @@ def init(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
         with place.as_its_owner(state):
             TokenStore(state, MAILBOX).save(account.tokens)
     console.rule("check", align="left")
-    found = check.check(path, offline=False)
+    found = check.check(path, state_path, offline=False)
     if found:
         console.print(f"Mend what is named above in {path}, then: responder check", markup=False, soft_wrap=True)
         return found

@@ -9,7 +9,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from responder.commands.asking import read_address, read_client_address, read_numbers, read_place, read_spoken_language
 from responder.core.address import normal_address
@@ -32,11 +31,11 @@ def ask_addresses(asker: Asker, console: Console, draft: Draft, past: Correspond
     """Add the owner's further addresses: those of the list that they choose, and those that they type."""
     hints: Sequence[AliasHint] = past.aliases() if past is not None else ()
     if past is not None and hints:
-        console.print("\nLetters of these addresses lie in your mailbox as well:")
-        table = _table("", "address", "came to it", "written from it")
+        console.print("\nThese addresses seem to be yours as well:")
         for number, hint in enumerate(hints, start=1):
-            table.add_row(str(number), escape(hint.address), str(hint.came_to or ""), str(hint.sent_from or ""))
-        console.print(table)
+            came = f"{_letters(hint.came_to)} came to it" if hint.came_to else ""
+            sent = f"you wrote {_letters(hint.sent_from)} from it" if hint.sent_from else ""
+            _show(console, number, hint.address, ", ".join(filter(None, (came, sent))))
         for number in asker.ask("Which of them are yours?", read_numbers(len(hints)), hint=_NUMBERS):
             draft.addresses.append(hints[number - 1].address)
         past.add_own(draft.addresses)
@@ -83,12 +82,24 @@ def ask_clients(asker: Asker, console: Console, draft: Draft, path: Path, past: 
 
 
 def _show_hints(console: Console, hints: Sequence[ClientHint]) -> None:
-    table = _table("", "who", "letters", "your answers", "zone (a guess)", "because")
     for number, hint in enumerate(hints, start=1):
-        who = hint.name if hint.name in hint.addresses else f"{hint.name}\n" + "\n".join(hint.addresses)
-        zone, why = (hint.zone.zone + ("" if hint.zone.sure else "?"), hint.zone.why) if hint.zone else ("", "")
-        table.add_row(str(number), escape(who), str(hint.wrote), str(hint.answered), zone, escape(why))
-    console.print(table)
+        addresses = ", ".join(hint.addresses)
+        who = addresses if hint.name in hint.addresses else f"{hint.name}: {addresses}"
+        answers = f", {hint.answered} of yours to them" if hint.answered else ""
+        where = "where they live nothing tells"
+        if hint.zone is not None:
+            where = f"{'' if hint.zone.sure else 'perhaps '}{hint.zone.zone} ({hint.zone.why})"
+        _show(console, number, who, f"{_letters(hint.wrote)}{answers}; {where}")
+
+
+def _show(console: Console, number: int, who: str, more: str) -> None:
+    """Print one entry of a list that is chosen from by number."""
+    console.print(f"[bold]{number:>3}[/bold]  {escape(who)}", soft_wrap=True)
+    console.print(f"     [dim]{escape(more)}[/dim]", soft_wrap=True)
+
+
+def _letters(count: int) -> str:
+    return f"{count} letter{'' if count == 1 else 's'}"
 
 
 def _command(hint: ClientHint) -> str:
@@ -178,10 +189,3 @@ def _key(text: str, draft: Draft) -> str:
 
 def _name_of(address: str) -> str:
     return address.removeprefix("@")
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table

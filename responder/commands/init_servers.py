@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from responder.commands.init_draft import Draft
 
 _HELP = 'Your provider\'s help pages name them; look for "IMAP" there, or in the settings of your mail program.'
+_UNKNOWN_SIGN_IN = (
+    'These servers say that they take sign-in by OAuth2 only. If a password is refused, see "Sign-in by OAuth2" in the '
+    "README: your provider's addresses for it are written into config.toml by hand."
+)
 _APPLICATION = "Application (client) ID that you have registered with your provider, see the README"
 
 
@@ -65,6 +69,7 @@ class Account:
         self._path = path
         self._given = given
         self._provider: Provider | None = None
+        self._sign_in_only = False
         self.tokens: Tokens | None = None
 
     # ------------------------------------------------------------------------------------ servers
@@ -86,7 +91,8 @@ class Account:
             draft.imap = read_server("imap")(given.imap)
         if given.smtp:
             draft.smtp = read_server("smtp")(given.smtp)
-        self._console.print(f"  IMAP {say_server(draft.imap)}\n  SMTP {say_server(draft.smtp)}", markup=False)
+        if not self._asker.on_terminal:
+            self._say(f"IMAP {say_server(draft.imap)}, SMTP {say_server(draft.smtp)}")
         if self._provider is not None:
             draft.copy = "" if self._provider.copy == "Sent" else self._provider.copy
             draft.trusted_authserv_id = self._provider.trusted_authserv_id
@@ -104,7 +110,8 @@ class Account:
         self._provider = found.provider
         draft.imap, draft.smtp = found.imap, found.smtp
         draft.username = given.username or found.username
-        self._say(f"Found by {found.source}:")
+        self._sign_in_only = found.sign_in == "oauth2"
+        self._say(f"Found ({found.source}):")
         if given.imap or given.smtp:
             return
         if found.elsewhere:
@@ -128,11 +135,13 @@ class Account:
         """
         provider = self._provider
         if provider is not None:
-            page = f"\n  {provider.page}" if provider.page else ""
-            self._say(f"{provider.name}: {provider.wanted}{page}")
+            page = f"\n  {provider.secret_url}" if provider.secret_url else ""
+            self._say(f"{provider.name}: {provider.secret}{page}")
         if provider is not None and provider.sign_in == "oauth2" and provider.oauth and not self._given.password_file:
             self._sign_in(provider.oauth)
         else:
+            if self._sign_in_only and provider is None:
+                self._say(_UNKNOWN_SIGN_IN)
             self._first_password()
         for name, attempt in (("imap", self._try_imap), ("smtp", self._try_smtp)):
             while not self._let_in(name, attempt):

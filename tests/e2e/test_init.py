@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -23,11 +24,13 @@ from tests.e2e import practice
 from tests.e2e.scene import EXAMPLE, letter
 from tests.servers import dovecot as dovecot_room
 from tests.servers import postfix as postfix_room
-from tests.servers.dns import DnsServer
+from tests.servers.dns import Dns
 from tests.servers.dovecot import Dovecot
+from tests.servers.loopback import free_ports
 from tests.servers.mail_program import MailProgram
 from tests.servers.postfix import Postfix
 from tests.servers.terminal import Terminal
+from tests.servers.tokens import TokenServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,26 +81,40 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     with ExitStack() as stack:
         dovecot = stack.enter_context(running(dovecot_room.missing(), lambda: Dovecot("rich")))
         postfix = stack.enter_context(running(postfix_room.missing(), lambda: Postfix(dovecot)))
-        dns = stack.enter_context(DnsServer())
-        dns.srv("_imaps._tcp.example.com", "localhost", dovecot.imaps_port)
-        dns.srv("_submissions._tcp.example.com", "localhost", postfix.submissions_port)
-        trusted = tmp_path / "trusted.pem"
-        trusted.write_bytes(dovecot.certificate.read_bytes() + postfix.certificate.read_bytes())
+        records = {
+            "_imaps._tcp.example.com": [f"SRV 0 1 {dovecot.imaps_port} localhost."],
+            "_submissions._tcp.example.com": [f"SRV 0 1 {postfix.submissions_port} localhost."],
+        }
+        dns = stack.enter_context(Dns(records))
         program = MailProgram(dovecot, "anna")
         for one in practice.past(datetime.now(UTC)):  # noqa: TID251 - what init looks back from is the real clock
             program.append(one.raw, at=one.at, folder=one.folder)
-        environ = {
-            **os.environ,
-            "PYTHONPATH": str(EXAMPLE.parent),
-            "TEST_DNS": str(dns.port),
-            "SSL_CERT_FILE": str(trusted),
-            "TZ": "Europe/Moscow",
-            "LANG": "C.UTF-8",
-            "HOME": str(tmp_path),
-        }
-        for name in ("CONFIGURATION_DIRECTORY", "STATE_DIRECTORY", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "LC_ALL"):
-            environ.pop(name, None)
-        yield Desk(dovecot, postfix, tmp_path, environ)
+        yield _desk(tmp_path, dovecot, postfix, dns.port)
+
+
+def _desk(home: Path, dovecot: Dovecot, postfix: Postfix, dns_port: int) -> Desk:
+    """Return a machine that trusts both servers' certificates and has nothing else."""
+    trusted = home / "trusted.pem"
+    trusted.write_bytes(dovecot.certificate.read_bytes() + postfix.certificate.read_bytes())
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(EXAMPLE.parent),
+        "TEST_DNS": str(dns_port),
+        "SSL_CERT_FILE": str(trusted),
+        "TZ": "Europe/Moscow",
+        "LANG": "C.UTF-8",
+        "HOME": str(home),
+    }
+    for name in (
+        "CONFIGURATION_DIRECTORY",
+        "STATE_DIRECTORY",
+        "XDG_CONFIG_HOME",
+        "XDG_STATE_HOME",
+        "LC_ALL",
+        "COLUMNS",
+    ):
+        environ.pop(name, None)
+    return Desk(dovecot, postfix, home, environ)
 
 
 def test_three_minutes_of_answers_and_the_next_mail_is_answered(desk: Desk) -> None:
@@ -106,12 +123,12 @@ def test_three_minutes_of_answers_and_the_next_mail_is_answered(desk: Desk) -> N
     with desk.init() as terminal:
         terminal.answer("Your name", "Анна Светлова")
         terminal.answer("Your mail address", "anna@example.com")
-        terminal.expect("SRV")
+        terminal.expect(r"the DNS of example\.com \(SRV\)")
         terminal.answer("Use these", "")
         terminal.answer("Password", "secret")
         terminal.expect("IMAP: logged in as anna@example.com")
         terminal.expect("SMTP: logged in")
-        terminal.expect(r"1 +office@example\.com")
+        terminal.expect(r"1 +office@example\.com\n +5 letters came to it")
         terminal.answer("Which of them are yours", "1")
         terminal.answer("Another address", "")
         terminal.answer(r"time zone \[Europe/Moscow\]", "")
@@ -121,7 +138,7 @@ def test_three_minutes_of_answers_and_the_next_mail_is_answered(desk: Desk) -> N
         terminal.answer("When do you return calls", "")
         terminal.answer(r"How soon do you answer\? \[1 working day\]", "")
         terminal.answer("Is this your week", "")
-        terminal.expect("ivan@vostok.example")
+        terminal.expect(r"1 +Иван Петров: ivan@vostok\.example\n +14 letters, 9 of yours to them; Asia/Vladivostok \(")
         terminal.answer("Which of them are clients", "1-3")
         for zone, language in (("Asia/Vladivostok", "ru"), ("America/New_York", "en"), ("Europe/Berlin", "en")):
             terminal.answer("Name of the client", "")
@@ -343,3 +360,55 @@ def test_a_password_that_lies_there_already_is_taken(desk: Desk) -> None:
     assert "The password is taken from" in done.stdout
     assert tomllib.loads(desk.config.read_text())["replies"] == {"mode": "draft"}
     assert credential.read_text() == "secret\n"
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_a_provider_that_takes_no_password_is_signed_in_to(tmp_path: Path, *, on_terminal: bool) -> None:
+    """A code to type on any device; both logins by token; what was rotated meanwhile lies in the state directory."""
+    (sasl_port,) = free_ports(1)
+    (tmp_path / "dovecot").mkdir()
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(0o755)  # Dovecot's login service is nobody
+    with ExitStack() as stack:
+        tokens = stack.enter_context(TokenServer("anna", lasts=20.0))
+        settings = tokens.dovecot(tmp_path / "dovecot", sasl_port=sasl_port)
+        dovecot = stack.enter_context(running(dovecot_room.missing(), lambda: Dovecot("rich", settings=settings)))
+        postfix = stack.enter_context(
+            running(postfix_room.missing(), lambda: Postfix(dovecot, domains=["vostok.example"], sasl_port=sasl_port))
+        )
+        desk = _desk(tmp_path, dovecot, postfix, 9)
+        oauth = tokens.table()
+        client_id = str(oauth.pop("client_id"))
+        provider = {"imap": dovecot.imaps_port, "smtp": postfix.submissions_port, "oauth": oauth}
+        desk.environ["TEST_PROVIDER"] = json.dumps(provider)
+        if on_terminal:
+            with desk.init(*GIVEN, "--no-start", "--windows", "none", "--response", "1 working day") as terminal:
+                terminal.answer("Use these", "")
+                terminal.answer(r"client\) ID", "no-such", mend="compare client_id")
+                terminal.answer(r"client\) ID", client_id)
+                terminal.expect("ABCD-EFGH")
+                terminal.expect("IMAP: logged in as anna")
+                for question in ("Another address", "time zone", "Language", "week", "client's address", "trial week"):
+                    terminal.answer(question, "")
+                terminal.answer("Write .*config.toml", "")
+                terminal.expect("All is well")
+                assert terminal.ended() == 0
+        else:
+            done = desk.silent(*GIVEN, "--yes", "--oauth-client-id", client_id)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "ABCD-EFGH" in done.stdout
+        table = tomllib.loads(desk.config.read_text())["mailboxes"]["main"]
+        assert (table["auth"], table["oauth2"]["client_id"], table["username"]) == ("oauth2", client_id, "anna")
+        assert not (desk.config.parent / "credentials").exists()
+        kept = desk.home / "state/oauth-main.json"
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        tokens.end_access()  # the next login renews, by the token that was kept last
+        check = subprocess.run(
+            desk.words("check", "--config", str(desk.config), "--state", str(desk.home / "state")),
+            env=desk.environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "All is well" in check.stdout, check.stdout + check.stderr
