@@ -73,7 +73,8 @@ class Asker:
         if hint:
             click.echo(f"\n{hint}")
         while True:
-            text = click.prompt(question, default=default or "", show_default=bool(default))
+            suffix = " " if question.endswith("?") and not default else ": "
+            text = click.prompt(question, default=default or "", show_default=bool(default), prompt_suffix=suffix)
             try:
                 return read(str(text).strip())
             except ValueError as error:

@@ -40,7 +40,7 @@ from responder.commands.init_people import ask_addresses, ask_clients
 from responder.commands.init_servers import Account, Given
 from responder.commands.pictures import week_picture
 from responder.commands.week_words import EXAMPLES, first_hours, read_week, say_week
-from responder.config.places import new_place
+from responder.config.places import is_there, new_place
 from responder.config.spelling import read_term
 from responder.core.correspondents import FIELDS
 from responder.errors import ConfigurationError, TemporaryError
@@ -135,7 +135,7 @@ def _place(config_path: Path | None) -> Path:
         there = config.find(config_path, os.environ)
     except ConfigurationError:
         return new_place(os.environ, as_root=os.geteuid() == 0)
-    if there.exists() or config_path is None:
+    if config_path is None or is_there(there):
         raise ConfigurationError(
             f"there is a configuration already: {there}. `responder check` says what it means, `responder client add` "
             "adds clients; to begin anew move it away, or name another file with --config"
@@ -373,8 +373,8 @@ def _trial(asker: Asker, console: Console, wish: Wish) -> bool:
     if not asker.on_terminal:
         return True
     console.print(
-        "\nA trial week: replies are laid into Drafts for you to look at, and none is sent. Later you take one line "
-        "out of config.toml."
+        "\nA trial week: replies are laid into Drafts for you to look at, and none is sent. To have them sent after "
+        "it, you take one line out of config.toml, which says so."
     )
     return asker.confirm("Begin with a trial week?", default=True)
 

@@ -155,6 +155,9 @@ def _add(
     if spoken != draft.language:
         table["language"] = spoken
     draft.clients[key] = table
+    for warning in draft.load(path).warnings:
+        if warning.path.startswith(f"clients.{key}"):
+            asker.mend(warning.text)
 
 
 def _new_address(draft: Draft, path: Path, text: str) -> str:

@@ -49,6 +49,19 @@ def test_the_first_place_that_has_a_file_is_taken(tmp_path: Path, monkeypatch: p
     assert find(tmp_path / "other.toml", environ) == tmp_path / "other.toml"
 
 
+def test_a_new_configuration_belongs_to_the_machine_or_to_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's is the service's; anybody else's lies where it is looked for in their home."""
+    monkeypatch.chdir(tmp_path)
+    environ = {"HOME": str(tmp_path)}
+    assert places.new_place(environ, as_root=True) == places.SYSTEM_CONFIG
+    assert places.new_place({}, as_root=False) == places.SYSTEM_CONFIG
+    mine = places.new_place(environ, as_root=False)
+    assert mine == tmp_path / ".config/responder/config.toml"
+    assert find(None, environ) == _touch(mine)
+
+
 def test_without_a_file_the_places_tried_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names every place and what to do."""
     monkeypatch.chdir(tmp_path)
