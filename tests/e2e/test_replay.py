@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import subprocess
 
     from tests.e2e.scene import Scene
+    from tests.servers.mail_program import MailProgram
 
 __all__ = ["scene"]
 
@@ -42,10 +43,10 @@ def rows(scene: Scene, *words: str) -> list[dict[str, Any]]:
     return found
 
 
-def snapshot(scene: Scene) -> list[tuple[str, dict[bytes, int], list[tuple[int, Any]]]]:
+def snapshot(program: MailProgram) -> list[tuple[str, dict[bytes, int], list[tuple[int, Any]]]]:
     r"""Return what the server holds: each folder's numbers, and each message's flags, \\Recent among them."""
     found = []
-    with scene.program.session() as imap:
+    with program.session() as imap:
         for flags, _, folder in sorted(imap.list_folders(), key=lambda row: row[2]):
             if b"\\NonExistent" in flags or b"\\Noselect" in flags:
                 continue
@@ -102,9 +103,9 @@ def test_past_mail_is_judged_as_if_it_came_again(scene: Scene) -> None:
 def test_nothing_changes_on_the_server(scene: Scene) -> None:
     r"""Flags, \\Recent, UIDNEXT and UIDVALIDITY of every folder are as before; nothing is sent, no state is made."""
     fill(scene)
-    before = snapshot(scene)
+    before = snapshot(scene.program)
     replay(scene, "--since", SINCE)
-    assert snapshot(scene) == before
+    assert snapshot(scene.program) == before
     assert scene.replies() == []
     assert list(scene.state.iterdir()) == []
 
