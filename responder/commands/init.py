@@ -107,6 +107,7 @@ def init(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
     past = _look_back(console, account, draft)
     if len(read.addresses) <= 1:
         ask_addresses(asker, console, draft, past)
+    _ask_trust(asker, console, draft, past)
     _ask_rules(asker, console, draft, path, read)
     ask_clients(asker, console, draft, path, past)
     draft.trial = _trial(asker, console, wish)
@@ -255,6 +256,20 @@ def _look_back(console: Console, account: Account, draft: Draft) -> Corresponden
         if account.tokens is not None:
             account.tokens = TokenStore(Path(state), MAILBOX).read()
     return found
+
+
+def _ask_trust(asker: Asker, console: Console, draft: Draft, past: Correspondence | None) -> None:
+    """Ask whether the server that signs what it found out about senders is to be believed; a known provider's is."""
+    name = past.signer() if past is not None else ""
+    if draft.trusted_authserv_id or not name:
+        return
+    console.print(
+        f"\nYour mail server checks who really sent a letter, and signs what it found as {name}. What it reports as "
+        "forged then gets no reply.",
+        markup=False,
+    )
+    if asker.confirm("Believe it?", default=True):
+        draft.trusted_authserv_id = name
 
 
 # -------------------------------------------------------------------------------------------- rules

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from responder.core import automatic
-from responder.core.address import MOST_MAILBOXES, account, normal_address, read_mailboxes
+from responder.core.address import MOST_MAILBOXES, account, normal_address, normal_domain, read_mailboxes
+from responder.core.authres import read_block
 from responder.core.header import clean, clock_offset, decoded, instant, split_fields
 from responder.core.zone_guess import guess_zone
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 FIELDS: tuple[str, ...] = (
     *automatic.FIELDS,
     *("To", "Cc", "Date", "Subject", "Message-ID"),
-    *("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To"),
+    *("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "Authentication-Results"),
 )
 
 _DELIVERED = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
@@ -36,6 +37,7 @@ _MOST_CLOCKS = 200  # letters of one person whose clocks are compared
 _LEAST_CAME = 3  # letters that came to an address of the owner's domain
 _LEAST_WROTE = 3  # letters to the owner alone, from somebody who never got an answer
 _FAR_SECONDS = 86_400.0  # a Date further from the arrival was not written then
+_LEAST_SIGNED, _SIGNED_BY_ONE = 10, 0.9  # letters with results of DMARC, and the share that one server has written
 _MOST_NAME = 60
 _LEAST_LETTERS = 20  # of an alphabet: fewer tell no language
 #: Second levels under which countries give names away: the firm's own label stands before them.
@@ -104,6 +106,7 @@ class Correspondence:
         self._sent_from: Counter[str] = Counter()
         self._came_to: Counter[str] = Counter()
         self._delivered: set[str] = set()
+        self._signers: Counter[str] = Counter()
         self.add_own(own)
 
     def add_own(self, addresses: Iterable[str]) -> None:
@@ -117,6 +120,7 @@ class Correspondence:
     def came(self, header: bytes, arrived_at: datetime | None) -> None:
         """Take in a message that was received; never raises."""
         fields = split_fields(header)
+        self._note_signer(fields)
         sender = _single(fields, "from")
         if not sender or self._is_own(sender) or automatic.sign_of_robot(fields) or automatic.is_robot(sender):
             return
@@ -179,6 +183,17 @@ class Correspondence:
         keys: set[str] = set()
         return tuple(_hint(firm, people, owner_zone, keys) for firm, people in ranked[:most])
 
+    def signer(self) -> str:
+        """Return the authserv-id by which the owner's own server seems to sign what it found out of DMARC, "" if none.
+
+        It is the topmost on nearly all letters; where the server signs nothing, the senders' servers differ.
+        """
+        total = sum(self._signers.values())
+        if total < _LEAST_SIGNED:
+            return ""
+        (name, count), *_ = self._signers.most_common(1)
+        return name if "." in name and normal_domain(name) == name and count >= _SIGNED_BY_ONE * total else ""
+
     # --------------------------------------------------------------------------------------- memory
 
     def _is_own(self, address: str) -> bool:
@@ -202,6 +217,12 @@ class Correspondence:
             if len(listed) == 1 and self._has_room(self._came_to):
                 self._came_to[listed[0]] += 1
             self._delivered |= {each for each in delivered if each in listed and self._has_room(self._delivered)}
+
+    def _note_signer(self, fields: Fields) -> None:
+        """Note who signed the topmost results of a letter, if they tell of DMARC."""
+        block = read_block(fields.first("authentication-results"))
+        if block.dmarc and (block.authserv_id in self._signers or self._has_room(self._signers)):
+            self._signers[block.authserv_id] += 1
 
     @staticmethod
     def _note_letters(person: _Person, text: str) -> None:

@@ -171,6 +171,28 @@ def test_somebody_elses_address_is_no_alias(letter: bytes) -> None:
     assert correspondence(*[letter] * 9).aliases() == ()
 
 
+# ------------------------------------------------------------------------------------------ who signs
+
+SIGNED = "{}; dmarc=pass header.from=vostok.example; spf=pass"
+
+
+def signed(*names: str) -> Correspondence:
+    """Take in letters whose topmost results bear these names."""
+    return correspondence(*[header("a@vostok.example", Authentication_Results=SIGNED.format(name)) for name in names])
+
+
+def test_the_server_that_signs_nearly_all_letters_is_the_owners() -> None:
+    """Ten letters and nine tenths; fewer, many hands, a name that is no host, or results without DMARC: nobody."""
+    assert signed(*["mx.example.com"] * 10).signer() == "mx.example.com"
+    assert signed(*["mx.example.com"] * 18, "mx.else.example", "x.example").signer() == "mx.example.com"
+    assert signed(*["mx.example.com"] * 9).signer() == ""
+    assert signed(*["mx.example.com"] * 10, *["mx.else.example"] * 2).signer() == ""
+    assert signed(*["localhost"] * 20).signer() == ""
+    assert signed(*["mx_1.example.com"] * 20).signer() == ""
+    without = header("a@vostok.example", Authentication_Results="mx.example.com; spf=pass")
+    assert correspondence(*[without] * 20).signer() == ""
+
+
 # -------------------------------------------------------------------------------------------- zones
 
 AUTUMN = [datetime(2026, 8, 28, 9, tzinfo=UTC) + timedelta(days=6 * number, hours=number % 5) for number in range(15)]

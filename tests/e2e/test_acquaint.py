@@ -64,6 +64,7 @@ async def test_who_is_who_on_real_servers(program: MailProgram, tmp_path: Path) 
     assert told[0] == (0, 66)
     assert told[-1] == (66, 66)
     assert [(hint.address, hint.came_to) for hint in found.aliases()] == [(practice.ALIAS, 5)]
+    assert found.signer() == practice.SIGNER
     clients = [
         (hint.key, hint.wrote, hint.answered, hint.zone and hint.zone.zone, hint.zone and hint.zone.sure, hint.language)
         for hint in found.clients("Europe/Moscow")

@@ -131,6 +131,8 @@ def test_three_minutes_of_answers_and_the_next_mail_is_answered(desk: Desk) -> N
         terminal.expect(r"1 +office@example\.com\n +5 letters came to it")
         terminal.answer("Which of them are yours", "1")
         terminal.answer("Another address", "")
+        terminal.expect("signs what it found as mx.example.com")
+        terminal.answer("Believe it", "")
         terminal.answer(r"time zone \[Europe/Moscow\]", "")
         terminal.answer(r"Language \[ru\]", "")
         terminal.answer(r"holidays \[RU\]", "")
@@ -156,6 +158,7 @@ def test_three_minutes_of_answers_and_the_next_mail_is_answered(desk: Desk) -> N
         assert terminal.answered <= 30
         tables = _read(desk)
         assert tables["mailboxes"]["main"]["addresses"] == ["anna@example.com", "office@example.com"]
+        assert tables["mailboxes"]["main"]["trusted_authserv_id"] == practice.SIGNER
         assert set(tables["clients"]) == {"vostok", "harborlane", "linden-partner"}
         _shorten_the_grace(desk, terminal)
         desk.dovecot.deliver("anna", letter("ivan@vostok.example", "Договор аренды"), sender="ivan@vostok.example")
@@ -236,6 +239,7 @@ def _whose_addresses(terminal: Terminal) -> None:
 
 
 def _which_week(terminal: Terminal) -> None:
+    terminal.answer("Believe it", "n")
     terminal.answer("time zone", "UTC+3", mend="is a fixed offset")
     terminal.answer("time zone", "UTC", mend="the clock of machines")
     terminal.answer("time zone", "Berln", mend="did you mean")
@@ -282,8 +286,7 @@ def test_ctrl_c_leaves_nothing(desk: Desk) -> None:
     with desk.init() as terminal:
         terminal.answer("Your name", "Anna Svetlova")
         terminal.expect("Your mail address")
-        terminal.type("\x03")
-        assert terminal.ended() == 130
+        assert terminal.end() == 130
         assert "Traceback" not in terminal.screen
     assert not desk.config.parent.exists()
 

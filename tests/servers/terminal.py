@@ -80,17 +80,21 @@ class Terminal:
         os.kill(self._child(), number)
 
     def end(self) -> int:
-        """End the program as Ctrl-C does, and return its status; what it still says is read."""
-        if self._process.poll() is None:
+        """End the program as Ctrl-C does, and return its status; what it still says is read.
+
+        Typed again where nothing happens: a signal that comes just before Python waits for a line is heard after it.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while self._process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 self.type("\x03")
-            deadline = time.monotonic() + PATIENCE
-            while self._process.poll() is None and time.monotonic() < deadline:
+            heard = time.monotonic() + 1.0
+            while self._process.poll() is None and time.monotonic() < heard:
                 self._read(0.2)
-            if self._process.poll() is None:
-                with contextlib.suppress(OSError):
-                    os.kill(self._child(), signal.SIGKILL)
-                self._process.kill()
+        if self._process.poll() is None:
+            with contextlib.suppress(OSError):
+                os.kill(self._child(), signal.SIGKILL)
+            self._process.kill()
         return self.ended()
 
     def ended(self) -> int:
