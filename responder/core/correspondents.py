@@ -12,9 +12,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from responder.core import automatic
-from responder.core.address import MOST_MAILBOXES, account, normal_address, normal_domain, read_mailboxes
+from responder.core.address import (
+    MOST_MAILBOXES,
+    account,
+    normal_address,
+    normal_domain,
+    read_mailboxes,
+    without_tags,
+)
 from responder.core.authres import read_block
-from responder.core.header import clean, clock_offset, decoded, instant, split_fields
+from responder.core.header import clean, clock_offset, decoded, instant, message_ids, split_fields
+from responder.core.subject import without_prefixes
 from responder.core.zone_guess import guess_zone
 
 if TYPE_CHECKING:
@@ -39,7 +47,14 @@ _LEAST_WROTE = 3  # letters to the owner alone, from somebody who never got an a
 _FAR_SECONDS = 86_400.0  # a Date further from the arrival was not written then
 _LEAST_SIGNED, _SIGNED_BY_ONE = 10, 0.9  # letters with results of DMARC, and the share that one server has written
 _MOST_NAME = 60
+_MOST_NAMES = 8  # that one person goes by
+_MOST_ADDRESSES = 20  # of one firm; more are not people but a shop's counters
+_MOST_LISTED = 10  # recipients: a letter to more is a circular and answers nobody
+_MOST_IDS = 20_000  # letters that are known again when they lie in a second folder: three times what is read
 _LEAST_LETTERS = 20  # of an alphabet: fewer tell no language
+_LEAST_CYRILLIC = 5  # the same of one that nobody uses by accident
+#: Of Ukrainian and Belarusian, for which there are no words yet: that Cyrillic is not Russian.
+_NOT_RUSSIAN = frozenset("іїєґўІЇЄҐЎ")
 #: Second levels under which countries give names away: the firm's own label stands before them.
 _SECOND_LEVELS = frozenset(["co", "com", "org", "net", "ac", "gov", "edu"])
 _NAME = re.compile(r'\s*+"?+([^"<>]*+)"?+\s*+<')
@@ -82,12 +97,11 @@ class _Person:
     """What is kept of one address."""
 
     wrote: int = 0
-    alone: int = 0
     answered: int = 0
+    alone: Counter[str] = field(default_factory=Counter[str])  # letters to one account and nobody else, by account
     names: Counter[str] = field(default_factory=Counter[str])
     clocked: list[Clocked] = field(default_factory=list["Clocked"])
-    cyrillic: int = 0
-    latin: int = 0
+    alphabets: Counter[str] = field(default_factory=Counter[str])
 
 
 class Correspondence:
@@ -107,6 +121,8 @@ class Correspondence:
         self._came_to: Counter[str] = Counter()
         self._delivered: set[str] = set()
         self._signers: Counter[str] = Counter()
+        self._answered: Counter[str] = Counter()  # the owner's letters, by firm: one to three of its people is one
+        self._ids: set[int] = set()
         self.add_own(own)
 
     def add_own(self, addresses: Iterable[str]) -> None:
@@ -124,36 +140,41 @@ class Correspondence:
         sender = _single(fields, "from")
         if not sender or self._is_own(sender) or automatic.sign_of_robot(fields) or automatic.is_robot(sender):
             return
-        listed = [each for each in (*_listed(fields, "to"), *_listed(fields, "cc")) if each]
-        self._note_way(fields, listed)
+        if self._is_again(fields):
+            return
+        everybody = [*_listed(fields, "to"), *_listed(fields, "cc")]
+        self._note_way(fields, [each for each in everybody if each])
         person = self._person(sender)
         if person is None:
             return
         person.wrote += 1
-        person.alone += len(listed) == 1 and self._is_own(listed[0])
-        written_at = instant(fields.first("date"))
+        if len(everybody) == 1 and everybody[0]:
+            _count(person.alone, account(everybody[0]), MOST_MAILBOXES)
         name = _display_name(fields)
-        if name and len(person.names) < MOST_MAILBOXES:
-            person.names[name] += 1
-        self._note_letters(person, f"{name} {decoded(fields.first('subject'), 100)}")
-        ahead = clock_offset(fields.first("date"))
-        believed = written_at is not None and (
-            arrived_at is None or abs((written_at - arrived_at).total_seconds()) < _FAR_SECONDS
-        )
-        if ahead is not None and written_at is not None and believed and len(person.clocked) < _MOST_CLOCKS:
-            person.clocked.append((written_at, ahead))
+        if name:
+            if name not in person.names:
+                _note_letters(person, name)
+            _count(person.names, name, _MOST_NAMES)
+        _note_letters(person, without_prefixes(decoded(fields.first("subject"), 100)))
+        self._note_clock(person, fields, arrived_at)
 
     def wrote(self, header: bytes) -> None:
         """Take in a message of the owner's own, from Sent; never raises."""
         fields = split_fields(header)
-        if automatic.sign_of_robot(fields):
+        if automatic.sign_of_robot(fields) or self._is_again(fields):
             return
         sender = _single(fields, "from")
-        if sender and not self._is_own(sender) and (sender in self._sent_from or self._has_room(self._sent_from)):
-            self._sent_from[sender] += 1
-        for address in {*_listed(fields, "to"), *_listed(fields, "cc"), *_listed(fields, "bcc")}:
-            if address and not self._is_own(address) and (person := self._person(address)) is not None:
+        if sender and not self._is_own(sender):
+            _count(self._sent_from, without_tags(sender), _MOST_PEOPLE)
+        listed = {each for each in (*_listed(fields, "to"), *_listed(fields, "cc")) if each}
+        if len(listed) > _MOST_LISTED:
+            return
+        firms: set[str] = set()
+        for address in listed:
+            if not self._is_own(address) and (person := self._person(address)) is not None:
                 person.answered += 1
+                firms.add(self._firm(address))
+        self._answered.update(firms)
 
     # ---------------------------------------------------------------------------------- suggestions
 
@@ -161,13 +182,17 @@ class Correspondence:
         """Return what seems to be the owner's as well, the most evident first.
 
         What letters were written from, what the server says it delivered to; or an address of the owner's own domain to
-        which alone letters came.
+        which alone letters came. Not an address that writes to the owner itself, or that the owner writes to: a
+        colleague's, to whom such letters went with a hidden copy; a client's, whose letter was sent on as it was.
         """
         found: list[AliasHint] = []
         for address in {*self._sent_from, *self._came_to}:
             sent_from, came_to = self._sent_from[address], self._came_to[address]
+            person = self._people.get(address) or _Person()
             at_home = address.rpartition("@")[2] in self._own_domains and came_to >= _LEAST_CAME
-            if not self._is_own(address) and (sent_from or address in self._delivered or at_home):
+            reached = (address in self._delivered or at_home) and not (sent_from or person.wrote or person.answered)
+            evident = reached or self._is_written_from(address, person)
+            if evident and not self._is_own(address):
                 found.append(AliasHint(address=address, sent_from=sent_from, came_to=came_to))
         return tuple(sorted(found, key=lambda one: (-one.sent_from, -one.came_to, one.address)))
 
@@ -175,13 +200,13 @@ class Correspondence:
         """Return with whom the owner writes, most letters first; people of one firm together."""
         firms: dict[str, dict[str, _Person]] = {}
         for address, person in self._people.items():
-            domain = address.rpartition("@")[2]
-            mutual = bool(person.wrote and person.answered) or person.alone >= _LEAST_WROTE
-            if mutual and not self._is_own(address) and domain not in self._own_domains:
-                firms.setdefault(address if domain in self._free_mail else domain, {})[address] = person
-        ranked = sorted(firms.items(), key=lambda one: (-sum(each.wrote for each in one[1].values()), one[0]))
+            owners = self._is_own(address) or self._is_written_from(address, person)
+            if person.wrote and not owners and address.rpartition("@")[2] not in self._own_domains:
+                firms.setdefault(self._firm(address), {})[address] = person
+        known = [(firm, people) for firm, people in firms.items() if self._answered[firm] or self._is_regular(people)]
+        known.sort(key=lambda one: (-sum(each.wrote for each in one[1].values()), one[0]))
         keys: set[str] = set()
-        return tuple(_hint(firm, people, owner_zone, keys) for firm, people in ranked[:most])
+        return tuple(_hint(firm, people, self._answered[firm], owner_zone, keys) for firm, people in known[:most])
 
     def signer(self) -> str:
         """Return the authserv-id by which the owner's own server seems to sign what it found out of DMARC, "" if none.
@@ -199,44 +224,86 @@ class Correspondence:
     def _is_own(self, address: str) -> bool:
         return account(address) in self._own
 
+    def _is_written_from(self, address: str, person: _Person) -> bool:
+        """Tell whether the owner's letters bear that address, and not only one that was sent on as it had come."""
+        sent_from = self._sent_from[without_tags(address)]
+        return sent_from > 0 and person.wrote <= sent_from
+
+    def _firm(self, address: str) -> str:
+        domain = address.rpartition("@")[2]
+        return address if domain in self._free_mail else domain
+
+    def _is_regular(self, people: dict[str, _Person]) -> bool:
+        """Tell whether they have written to the owner alone, again and again."""
+        alone = sum(count for one in people.values() for to, count in one.alone.items() if to in self._own)
+        return alone >= _LEAST_WROTE
+
+    def _is_again(self, fields: Fields) -> bool:
+        """Tell whether the letter was taken in already: at some providers it lies in several folders."""
+        ids = message_ids(fields.first("message-id"))
+        if not ids:
+            return False
+        # Programs that write one letter to each of many give all of them the same id.
+        this = hash((ids[0], fields.first("to")))
+        known = this in self._ids
+        if len(self._ids) < _MOST_IDS:
+            self._ids.add(this)
+        return known
+
     def _person(self, address: str) -> _Person | None:
         if address not in self._people:
-            if not self._has_room(self._people):
+            if len(self._people) >= _MOST_PEOPLE:
                 return None
             self._people[address] = _Person()
         return self._people[address]
 
-    @staticmethod
-    def _has_room(kept: Collection[str]) -> bool:
-        return len(kept) < _MOST_PEOPLE
-
     def _note_way(self, fields: Fields, listed: Sequence[str]) -> None:
         """Note by which address a message came, where that was none that is known."""
-        delivered = {each for name in _DELIVERED for each in _listed(fields, name) if each}
-        if not any(map(self._is_own, listed)):
-            if len(listed) == 1 and self._has_room(self._came_to):
-                self._came_to[listed[0]] += 1
-            self._delivered |= {each for each in delivered if each in listed and self._has_room(self._delivered)}
+        if any(map(self._is_own, listed)):
+            return
+        if len(listed) == 1:
+            _count(self._came_to, without_tags(listed[0]), _MOST_PEOPLE)
+        for address in {each for name in _DELIVERED for each in _listed(fields, name)}.intersection(listed):
+            if len(self._delivered) < _MOST_PEOPLE:
+                self._delivered.add(without_tags(address))
 
     def _note_signer(self, fields: Fields) -> None:
         """Note who signed the topmost results of a letter, if they tell of DMARC."""
         block = read_block(fields.first("authentication-results"))
-        if block.dmarc and (block.authserv_id in self._signers or self._has_room(self._signers)):
-            self._signers[block.authserv_id] += 1
+        if block.dmarc:
+            _count(self._signers, block.authserv_id, _MOST_PEOPLE)
 
     @staticmethod
-    def _note_letters(person: _Person, text: str) -> None:
-        person.cyrillic += sum("\u0400" <= each <= "\u04ff" for each in text)
-        person.latin += sum("a" <= each.lower() <= "z" for each in text)
+    def _note_clock(person: _Person, fields: Fields, arrived_at: datetime | None) -> None:
+        """Note the clock that a letter was written by, unless its arrival is unknown or gives it the lie."""
+        written_at, ahead = instant(fields.first("date")), clock_offset(fields.first("date"))
+        if written_at is None or ahead is None or arrived_at is None or len(person.clocked) >= _MOST_CLOCKS:
+            return
+        if abs((written_at - arrived_at).total_seconds()) < _FAR_SECONDS:
+            person.clocked.append((written_at, ahead))
 
 
-def _hint(firm: str, people: dict[str, _Person], owner_zone: str, keys: set[str]) -> ClientHint:
-    addresses = tuple(sorted(people, key=lambda address: (-people[address].wrote, address)))
+def _count(counter: Counter[str], key: str, most: int) -> None:
+    """Count one more, as long as no more than so many different ones are kept."""
+    if key in counter or len(counter) < most:
+        counter[key] += 1
+
+
+def _note_letters(person: _Person, text: str) -> None:
+    alphabets = person.alphabets
+    alphabets["cyrillic"] += sum("\u0400" <= each <= "\u04ff" for each in text)
+    alphabets["not russian"] += sum(each in _NOT_RUSSIAN for each in text)
+    alphabets["latin"] += sum("a" <= each.lower() <= "z" for each in text)
+
+
+def _hint(firm: str, people: dict[str, _Person], answered: int, owner_zone: str, keys: set[str]) -> ClientHint:
+    addresses = tuple(sorted(people, key=lambda address: (-people[address].wrote, address)))[:_MOST_ADDRESSES]
     members = list(people.values())
     clocked = sorted((each for one in members for each in one.clocked), key=lambda each: each[0])
-    names = Counter[str]()
+    names, alphabets = Counter[str](), Counter[str]()
     for one in members:
         names.update(one.names)
+        alphabets.update(one.alphabets)
     name = firm
     if len(addresses) == 1:
         name = names.most_common(1)[0][0] if names else addresses[0]
@@ -245,16 +312,21 @@ def _hint(firm: str, people: dict[str, _Person], owner_zone: str, keys: set[str]
         name=name,
         addresses=addresses,
         wrote=sum(one.wrote for one in members),
-        answered=sum(one.answered for one in members),
+        answered=answered,
         zone=guess_zone(clocked, addresses[0].rpartition("@")[2], owner_zone),
-        language=_language(sum(one.cyrillic for one in members), sum(one.latin for one in members)),
+        language=_language(alphabets),
     )
 
 
-def _language(cyrillic: int, latin: int) -> str:
-    if cyrillic + latin < _LEAST_LETTERS:
-        return ""
-    return "ru" if cyrillic > latin else "en"
+def _language(alphabets: Counter[str]) -> str:
+    """Return the language of the subjects and names; "" where it is in doubt.
+
+    A quarter of Cyrillic is Russian: Russians write their names and those of firms in Latin letters too.
+    """
+    cyrillic, latin = alphabets["cyrillic"], alphabets["latin"]
+    if cyrillic >= _LEAST_CYRILLIC and 3 * cyrillic >= latin:
+        return "" if 20 * alphabets["not russian"] >= cyrillic else "ru"
+    return "en" if latin >= _LEAST_LETTERS and 10 * cyrillic < latin else ""
 
 
 def _key(firm: str, keys: set[str]) -> str:

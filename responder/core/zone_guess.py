@@ -40,10 +40,10 @@ _KNOWN = tuple(
 _ANYBODYS = frozenset("ai am cc co fm gg im io la ly me nu sh so tk to tv ws".split())  # noqa: SIM905 - one line
 _COUNTRIES = {"uk": "GB", "su": "RU", "xn--p1ai": "RU", "xn--90ais": "BY", "xn--j1amh": "UA"}
 
-_AGREES = 0.9  # of the letters; the rest were written on a journey, or by a server
-_MOST = 0.7  # where no zone agrees, one clock has to stand out so far
+_AGREES = 0.9  # of the letters; the rest were written on a journey
+_MOSTLY = 0.7  # of those that no server wrote, where no zone agrees so far
 _LEAST = 3  # letters
-_STEP, _STEPS = timedelta(days=15), 49  # two years
+_STEP, _STEPS = timedelta(days=1), 2 * 365  # neighbours set their clocks on days that differ by two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,36 +65,40 @@ def guess_zone(clocked: Sequence[Clocked], domain: str, owner_zone: str) -> Zone
     """
     if not clocked:
         return None
-    order = tuple(dict.fromkeys((*_of_country(domain), owner_zone, *_zones())))
-    zero = timedelta(0)
-    if all(offset == zero for _, offset in clocked):
-        # Servers and web mailers write UTC; only in a country that keeps it does it mean something.
-        order = _of_country(domain)
-    elif not _agreeing(order, clocked):
-        clocked = [(at, offset) for at, offset in clocked if offset != zero]
-    why = _say(clocked)
-    if fitting := _agreeing(order, clocked):
-        sure = (
-            len(clocked) >= _LEAST
-            and len({_year(zone, clocked[-1][0].year) for zone in fitting}) == 1
-            and any(offset for _, offset in clocked)
-        )
-        return ZoneGuess(zone=fitting[0], sure=sure, why=why)
-    (offset, count), *_ = Counter(offset for _, offset in clocked).most_common(1)
-    most = [(at, each) for at, each in clocked if each == offset]
-    if offset and count >= _MOST * len(clocked) and (fitting := _agreeing(order, most)):
-        return ZoneGuess(zone=fitting[0], sure=False, why=f"{why}; mostly the first")
+    told = [(at, offset) for at, offset in clocked if offset]
+    # Servers and web mailers write UTC: alone, it means something only in a country that keeps it.
+    order = _of_country(domain)
+    if told:
+        order = tuple(dict.fromkeys((*order, owner_zone, *_zones())))
+    if fitting := _agreeing(order, clocked, told):
+        zone, year = fitting[0], clocked[-1][0].year
+        rivals = [other for other in fitting if _year(other, year) != _year(zone, year)]
+        why = _say(zone, clocked) + (f"; {rivals[0]} would fit too" if rivals else "")
+        return ZoneGuess(zone=zone, sure=bool(told) and len(clocked) >= _LEAST and not rivals, why=why)
+    if len(told) >= _LEAST and (fitting := _agreeing(order, told, told, share=_MOSTLY)):
+        return ZoneGuess(zone=fitting[0], sure=False, why=_say(fitting[0], clocked))
     return None
 
 
-def _agreeing(zones: Iterable[str], clocked: Sequence[Clocked]) -> list[str]:
-    """Return the zones whose clocks agree with nearly all of the letters; of those the ones that agree with most."""
+def _agreeing(
+    zones: Iterable[str], clocked: Sequence[Clocked], told: Sequence[Clocked], *, share: float = _AGREES
+) -> list[str]:
+    """Return the zones whose clocks agree with that share of all letters and of those that tell; the best ones first.
+
+    Of the latter too, because ten letters that a server stamped would outvote one that was written in Moscow.
+    """
     agreed: dict[str, int] = {}
     for zone in zones:
-        clock = ZoneInfo(zone)
-        agreed[zone] = sum(at.astimezone(clock).utcoffset() == offset for at, offset in clocked)
-    best = max(agreed.values(), default=0)
-    return [zone for zone, count in agreed.items() if count == best] if best and best >= _AGREES * len(clocked) else []
+        count, counted = len(_by(zone, clocked)), len(_by(zone, told))
+        if count and count >= share * len(clocked) and counted >= share * len(told):
+            agreed[zone] = count
+    return sorted(agreed, key=lambda zone: -agreed[zone])
+
+
+def _by(zone: str, clocked: Sequence[Clocked]) -> list[Clocked]:
+    """Return those of the letters that were written by that zone's clock."""
+    clock = ZoneInfo(zone)
+    return [(at, offset) for at, offset in clocked if at.astimezone(clock).utcoffset() == offset]
 
 
 @cache
@@ -139,12 +143,14 @@ def _year(zone: str, year: int) -> tuple[timedelta | None, ...]:
     return tuple((first_at + _STEP * step).astimezone(ZoneInfo(zone)).utcoffset() for step in range(_STEPS))
 
 
-def _say(clocked: Sequence[Clocked]) -> str:
-    """Return the evidence in words: "14 letters by a clock of UTC+10", the usual one first."""
-    counted = Counter(offset for _, offset in clocked).most_common(3)
-    clocks = " and ".join(_say_offset(offset) for offset, _ in counted)
+def _say(zone: str, clocked: Sequence[Clocked]) -> str:
+    """Return the evidence in words: "11 of 15 letters by a clock of UTC+10", the usual clock first."""
+    agreed = _by(zone, clocked)
+    clocks = " and ".join(_say_offset(offset) for offset, _ in Counter(offset for _, offset in agreed).most_common(3))
     letters = "1 letter" if len(clocked) == 1 else f"{len(clocked)} letters"
-    return f"{letters} by a clock of {clocks}"
+    some = f"{len(agreed)} of " if len(agreed) < len(clocked) else ""
+    servers = sum(not offset for _, offset in clocked) - sum(not offset for _, offset in agreed)
+    return f"{some}{letters} by a clock of {clocks}" + (f"; {servers} by UTC, as servers write it" if servers else "")
 
 
 def _say_offset(offset: timedelta) -> str:

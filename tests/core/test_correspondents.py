@@ -102,6 +102,49 @@ def test_people_of_one_firm_are_one_client_and_at_free_mail_each_is_their_own() 
     assert (one.key, one.addresses, two.key) == ("one", ("one@gmail.com",), "two")
 
 
+def test_people_of_one_firm_answer_for_each_other() -> None:
+    """One writes, another gets the answer: the firm is a correspondent; a letter to both of them is one letter."""
+    found = correspondence(
+        header("a@harborlane.example"),
+        wrote=(header(OWN, "b@harborlane.example, c@harborlane.example"),),
+    )
+    (firm,) = found.clients("Europe/Moscow")
+    assert (firm.addresses, firm.wrote, firm.answered) == (("a@harborlane.example",), 1, 1)
+
+
+def test_a_letter_that_lies_in_several_folders_is_one_letter() -> None:
+    """Gmail shows each in INBOX, in "All Mail" and by its labels, the owner's own too; without an id each counts."""
+    once = header("stranger@nowhere.example", Message_ID="<1@nowhere.example>")
+    assert keys(correspondence(*[once] * 3)) == []
+    mine = header(OWN, "ivan@vostok.example", Message_ID="<2@example.com>")
+    found = correspondence(header("ivan@vostok.example"), wrote=(mine, mine))
+    assert found.clients("Europe/Moscow")[0].answered == 1
+    from_alias = header("office@practice.example", "ivan@vostok.example", Message_ID="<3@practice.example>")
+    found = correspondence(wrote=(from_alias,))
+    found.came(from_alias, AT)
+    assert found.aliases() == (AliasHint(address="office@practice.example", sent_from=1, came_to=0),)
+    assert keys(found) == []
+    shared = [header(OWN, f"{name}@vostok.example", Message_ID="<4@example.com>") for name in "ab"]
+    (hint,) = correspondence(header("a@vostok.example"), wrote=tuple(shared)).clients("Europe/Moscow")
+    assert hint.answered == 2, "a program that writes to each of many may give all of them one id"
+
+
+def test_a_circular_of_the_owners_answers_nobody() -> None:
+    """Season's greetings to eleven people, or with hidden copies, make no correspondent of who wrote once."""
+    many = ", ".join(["ivan@vostok.example", *(f"guest{number}@guests.example" for number in range(10))])
+    circulars = header(OWN, many), header(OWN, OWN, Bcc="ivan@vostok.example")
+    assert keys(correspondence(header("ivan@vostok.example"), wrote=circulars)) == []
+
+
+def test_what_came_alone_to_an_address_that_is_known_later_counts() -> None:
+    """The owner confirms an alias: who wrote to nobody but that is a regular after all."""
+    found = correspondence(*[header("ivan@vostok.example", "office@example.com")] * 3)
+    assert keys(found) == []
+    found.add_own(["office@example.com"])
+    assert keys(found) == ["vostok"]
+    assert keys(correspondence(*[header("ivan@vostok.example", f"{OWN}, (broken")] * 3)) == []
+
+
 def test_keys_are_names_for_tables_and_each_once() -> None:
     """The firm's own label, also below "co.uk"; what is taken gets a number."""
     senders = ["x@vostok.example", "x@vostok.test", "x@firm.co.uk", "J.Doe+tag@gmail.com", "x@xn--80a1acny.xn--p1ai"]
@@ -122,6 +165,23 @@ def test_language_is_told_by_letters() -> None:
     )
     told = {hint.addresses[0]: hint.language for hint in found.clients("Europe/Moscow")}
     assert told == {"a@a.example": "ru", "b@b.example": "en", "c@c.example": ""}
+
+
+@pytest.mark.parametrize(
+    ("sender", "subject", "told"),
+    [
+        ("Aleksandr Konstantinovich <a@a.example>", "Re: Договор", "ru"),
+        ("Maya <a@a.example>", "Re: Fwd: Re: Re: Re: Re: ok", ""),
+        ("Daimler <a@a.example>", "Договор Daimler Truck AG", "ru"),
+        ("Оксана Гончаренко <a@a.example>", "Договір оренди й ліцензії", ""),
+        ("Maya Ortega <a@a.example>", "The lease, and a word of it: аренда", ""),
+        ("Maya Ortega <a@a.example>", "The lease and everything that comes with it, Ж", "en"),
+    ],
+)
+def test_a_language_in_doubt_is_left_open(sender: str, subject: str, told: str) -> None:
+    """Names in Latin letters make no Russian English, prefixes are nobody's words, and Ukrainian is not Russian."""
+    found = correspondence(*[header(sender, Subject=subject)] * 3)
+    assert [hint.language for hint in found.clients("Europe/Moscow")] == [told]
 
 
 def test_a_name_that_holds_an_address_or_control_is_no_name() -> None:
@@ -169,6 +229,28 @@ def test_what_was_written_from_or_delivered_to_is_suggested() -> None:
 def test_somebody_elses_address_is_no_alias(letter: bytes) -> None:
     """Beside the owner, among several, of another domain, her own with a tag, a list's: nothing is suggested."""
     assert correspondence(*[letter] * 9).aliases() == ()
+
+
+def test_who_writes_to_the_owner_is_somebody_else() -> None:
+    """A colleague reached by a hidden copy, or written to; a client whose letter was sent on as it had come."""
+    hidden = [header("ivan@vostok.example", "colleague@example.com", Delivered_To="colleague@example.com")] * 3
+    assert correspondence(*hidden).aliases() != ()
+    assert correspondence(*hidden, header("colleague@example.com")).aliases() == ()
+    assert correspondence(*hidden, wrote=(header(OWN, "colleague@example.com"),)).aliases() == ()
+    sent_on = header("ivan@vostok.example", "else@else.example", Resent_From=OWN)
+    found = correspondence(*[header("ivan@vostok.example")] * 3, wrote=(sent_on,))
+    assert found.aliases() == ()
+    assert keys(found) == ["vostok"]
+
+
+def test_an_alias_is_suggested_without_its_tag() -> None:
+    """What stands behind "+" makes no other address."""
+    tagged = [header("ivan@vostok.example", f"office+{number}@example.com") for number in range(3)]
+    found = correspondence(*tagged, wrote=(header("info+a@practice.example", "ivan@vostok.example"),))
+    assert [(hint.address, hint.came_to) for hint in found.aliases()] == [
+        ("info@practice.example", 0),
+        ("office@example.com", 3),
+    ]
 
 
 # ------------------------------------------------------------------------------------------ who signs
@@ -261,16 +343,66 @@ def test_utc_is_the_clock_of_machines() -> None:
     assert guess_zone([], "firm.de", "Europe/Moscow") is None
 
 
+def said(letters: list[tuple[datetime, timedelta]], domain: str = "firm.com") -> tuple[str, bool, str] | None:
+    """Return a guess for an owner in Moscow as zone, sure, why."""
+    guess = guess_zone(letters, domain, "Europe/Moscow")
+    return (guess.zone, guess.sure, guess.why) if guess is not None else None
+
+
+def test_letters_that_servers_stamped_never_make_a_zone_sure() -> None:
+    """Three letters by a phone among thirty by UTC are a hint, and both are said; one or two are none at all."""
+    winter = [datetime(2026, 11, day, 9, tzinfo=UTC) for day in range(2, 25)]
+    phone = clocked("Asia/Tokyo", winter[:3])
+    told = "3 of 23 letters by a clock of UTC+9; 20 by UTC, as servers write it"
+    assert said([*phone, *clocked("UTC", winter[3:])], "firm.jp") == ("Asia/Tokyo", False, told)
+    assert said([*phone[:2], *clocked("UTC", winter[3:])], "firm.jp") is None
+
+
+def test_servers_do_not_outvote_the_one_letter_that_tells() -> None:
+    """Twenty letters stamped in UTC in winter are not London's: the one that is not says otherwise."""
+    winter = [datetime(2026, 11, day, 9, tzinfo=UTC) for day in range(2, 23)]
+    assert said([*clocked("Asia/Tokyo", winter[:1]), *clocked("UTC", winter[1:])]) is None
+
+
+def test_one_letter_alone_decides_nothing() -> None:
+    """Nine letters in summer and one in winter may be New York, or Caracas and a journey: the other zone is named."""
+    summer = [datetime(2026, 10, day, 9, tzinfo=UTC) for day in range(10, 19)]
+    winter = [datetime(2026, 11, day, 9, tzinfo=UTC) for day in range(2, 5)]
+    told = "10 letters by a clock of UTC-4 and UTC-5; America/Caracas would fit too"
+    assert said(clocked("America/New_York", [*summer, winter[0]])) == ("America/New_York", False, told)
+    told = "12 letters by a clock of UTC-4 and UTC-5"
+    assert said(clocked("America/New_York", [*summer, *winter])) == ("America/New_York", True, told)
+
+
+def test_zones_that_differ_for_days_are_told_apart() -> None:
+    """Jerusalem sets its clocks two days before Athens: in those days an hour said by the other would be wrong."""
+    letters = [datetime(2026, 2, 1, 9, tzinfo=UTC) + timedelta(days=12 * number) for number in range(10)]
+    guess = said(clocked("Europe/Kyiv", [each for each in letters if each.month != 4]))
+    assert guess is not None
+    assert (guess[0], guess[1]) == ("Europe/Kyiv", False)
+    assert "Asia/Jerusalem would fit too" in guess[2]
+
+
+@pytest.mark.parametrize("date", ["Mon, 1 Jan 0001 00:00:00 -0500", "Fri, 31 Dec 9999 23:59:00 +0300"])
+def test_the_ends_of_the_calendar_break_nothing(date: str) -> None:
+    """A Date at the beginning or the end of time, where the server does not say when the letter came."""
+    found = Correspondence([OWN], FREE)
+    for _ in range(3):
+        found.came(b"From: ivan@vostok.example\r\nTo: anna@example.com\r\nDate: " + date.encode(), None)
+    assert [hint.zone for hint in found.clients("Europe/Moscow")] == [None]
+
+
 def test_a_web_mailer_beside_a_phone_and_a_journey() -> None:
     """UTC among other clocks is left aside; a few letters from abroad change nothing; half and half is no guess."""
     mixed = [*clocked("Asia/Vladivostok", AUTUMN[:9]), *clocked("UTC", AUTUMN[9:])]
     guess = guess_zone(mixed, "firm.ru", "Europe/Moscow")
     assert guess is not None
-    assert guess.zone == "Asia/Vladivostok"
+    assert (guess.zone, guess.sure) == ("Asia/Vladivostok", False)
     journey = [*clocked("Asia/Vladivostok", AUTUMN[:11]), *clocked("Asia/Dubai", AUTUMN[11:])]
     guess = guess_zone(journey, "firm.ru", "Europe/Moscow")
     assert guess is not None
     assert (guess.zone, guess.sure) == ("Asia/Vladivostok", False)
+    assert guess.why == "11 of 15 letters by a clock of UTC+10"
     half = [*clocked("Asia/Vladivostok", AUTUMN[:7]), *clocked("Asia/Dubai", AUTUMN[7:])]
     assert guess_zone(half, "firm.ru", "Europe/Moscow") is None
 
@@ -292,7 +424,7 @@ def test_a_guess_never_contradicts_the_letters(zone: str, letters: list[datetime
         return
     assert clocked(guess.zone, letters) == clocked(zone, letters)
     if guess.sure:
-        year = [datetime(letters[-1].year, 1, 1, tzinfo=UTC) + timedelta(days=15 * step) for step in range(40)]
+        year = [datetime(letters[-1].year, 1, 1, tzinfo=UTC) + timedelta(days=step) for step in range(700)]
         assert clocked(guess.zone, year) == clocked(zone, year)
 
 
@@ -328,7 +460,11 @@ def test_memory_is_bounded() -> None:
     for number in range(6_000):
         found.came(header(f"a@firm{number}.example"), AT)
         found.wrote(header(f"b@own{number}.example", f"c@client{number}.example"))
+        found.came(header(f"Name {number} <one@one.example>", f"to{number}@example.com"), AT)
     assert len(found._people) == 5_000
+    assert len(found._came_to) == 5_000
+    assert len(found._people["one@one.example"].names) == 8
+    assert len(found._people["one@one.example"].alone) == 200
     assert len(found._sent_from) == 5_000
 
 
