@@ -88,6 +88,12 @@ def imap_date(at: datetime) -> str:
     return f'"{utc.day:02}-{_MONTH_NAMES[utc.month]}-{utc:%Y %H:%M:%S} +0000"'
 
 
+def imap_day(at: datetime) -> str:
+    """Return an instant's day in UTC as the date of SEARCH. Source: RFC 3501 section 9, date."""
+    utc = at.astimezone(UTC)
+    return f"{utc.day}-{_MONTH_NAMES[utc.month]}-{utc.year:04}"
+
+
 def uid_sets(uids: Iterable[int], octets: int = LONGEST_COMMAND) -> list[str]:
     """Return the UIDs as sets with ranges, in ascending order, each at most so many octets long."""
     sets: list[str] = []

@@ -75,7 +75,7 @@ class PastMailbox(ImapMailbox):
             session = folders.session
             found: list[Past] = []
             with folders.elsewhere(folder, read_only=True) as there:
-                uids = session.last(max(session.exists, 1)) if there else []
+                uids = session.since(since) if there else []
                 for start in range(0, len(uids), 20 * CHUNK):
                     records = session.fetch(uids[start : start + 20 * CHUNK], TIMES)
                     found += [

@@ -11,6 +11,7 @@ import contextlib
 import re
 import socket
 import ssl
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
@@ -23,6 +24,7 @@ from responder.adapters.imap_answers import (
     asked_to_wait,
     fetched,
     folder_from_wire,
+    imap_day,
     is_safe,
     quoted,
     readable,
@@ -36,6 +38,7 @@ from responder.errors import ConfigurationError, TemporaryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from responder.adapters.imap_account import Account
     from responder.adapters.imap_answers import Fetched, Record
@@ -363,6 +366,19 @@ class ImapSession:
             return []
         span = f"{max(self.exists - most + 1, 1)}:*"
         return sorted(searched(self.demand("UID", "SEARCH", span, "UNDELETED").all("SEARCH")))
+
+    def since(self, at: datetime) -> list[int]:
+        r"""Return the UIDs of the selected folder's messages that came then or later, or little before, ascending.
+
+        Without \Deleted. The server knows days only, and each message's by the zone it was stored with: a day more
+        covers every zone. From the newest on, so that what is expunged meanwhile shifts nothing that is still to come.
+        """
+        day = imap_day(at - timedelta(days=1))
+        found: set[int] = set()
+        for last in range(self.exists, 0, -WINDOW):
+            span = f"{max(last - WINDOW + 1, 1)}:{last}"
+            found.update(searched(self.demand("UID", "SEARCH", span, "SINCE", day, "UNDELETED").all("SEARCH")))
+        return sorted(found)
 
     def list_folders(self, pattern: str = "*") -> list[tuple[frozenset[bytes], str]]:
         """Return folders as (lower-case attributes, name as the server spells it): all, or those of a pattern."""
