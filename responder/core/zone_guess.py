@@ -1,7 +1,7 @@
 """Where somebody lives, guessed from the clocks of their letters: a suggestion with its evidence, never a decision.
 
 A letter's Date field tells how far ahead of UTC its writer's clock was at that instant. Of the zones that agree with
-all of it, those of the address's country come first, then the owner's own, then the zones most people live in.
+nearly all of it, those of the address's country come first, then the owner's own, then the zones most people live in.
 """
 
 from __future__ import annotations
