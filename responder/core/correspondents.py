@@ -45,7 +45,7 @@ _MOST_CLOCKS = 200  # letters of one person whose clocks are compared
 _LEAST_CAME = 3  # letters that came to an address of the owner's domain
 _LEAST_WROTE = 3  # letters to the owner alone, from somebody who never got an answer
 _FAR_SECONDS = 86_400.0  # a Date further from the arrival was not written then
-_LEAST_SIGNED, _SIGNED_BY_ONE = 10, 0.9  # letters with results of DMARC, and the share that one server has written
+_LEAST_SIGNED, _SIGNED_BY_ONE = 5, 0.9  # senders' domains with results of DMARC, and the share that one server wrote
 _MOST_NAME = 60
 _MOST_NAMES = 8  # that one person goes by
 _MOST_ADDRESSES = 20  # of one firm; more are not people but a shop's counters
@@ -120,7 +120,7 @@ class Correspondence:
         self._sent_from: Counter[str] = Counter()
         self._came_to: Counter[str] = Counter()
         self._delivered: set[str] = set()
-        self._signers: Counter[str] = Counter()
+        self._signed: set[tuple[str, str]] = set()  # who signed the topmost results, and the sender's domain
         self._answered: Counter[str] = Counter()  # the owner's letters, by firm: one to three of its people is one
         self._ids: set[int] = set()
         self.add_own(own)
@@ -211,13 +211,14 @@ class Correspondence:
     def signer(self) -> str:
         """Return the authserv-id by which the owner's own server seems to sign what it found out of DMARC, "" if none.
 
-        It is the topmost on nearly all letters; where the server signs nothing, the senders' servers differ.
+        It is the topmost on the letters of nearly all senders. Where the server signs nothing, the senders' servers
+        differ; so each sender's domain counts once, however much it writes.
         """
-        total = sum(self._signers.values())
-        if total < _LEAST_SIGNED:
+        signers = Counter(name for name, _ in self._signed)
+        (name, count), *_ = signers.most_common(1) or [("", 0)]
+        if count < _LEAST_SIGNED or count < _SIGNED_BY_ONE * signers.total():
             return ""
-        (name, count), *_ = self._signers.most_common(1)
-        return name if "." in name and normal_domain(name) == name and count >= _SIGNED_BY_ONE * total else ""
+        return name if "." in name and normal_domain(name) == name else ""
 
     # --------------------------------------------------------------------------------------- memory
 
@@ -270,8 +271,9 @@ class Correspondence:
     def _note_signer(self, fields: Fields) -> None:
         """Note who signed the topmost results of a letter, if they tell of DMARC."""
         block = read_block(fields.first("authentication-results"))
-        if block.dmarc:
-            _count(self._signers, block.authserv_id, _MOST_PEOPLE)
+        domain = _single(fields, "from").rpartition("@")[2]
+        if block.dmarc and domain and len(self._signed) < _MOST_PEOPLE:
+            self._signed.add((block.authserv_id, domain))
 
     @staticmethod
     def _note_clock(person: _Person, fields: Fields, arrived_at: datetime | None) -> None:

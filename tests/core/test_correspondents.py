@@ -259,20 +259,32 @@ SIGNED = "{}; dmarc=pass header.from=vostok.example; spf=pass"
 
 
 def signed(*names: str) -> Correspondence:
-    """Take in letters whose topmost results bear these names."""
-    return correspondence(*[header("a@vostok.example", Authentication_Results=SIGNED.format(name)) for name in names])
+    """Take in letters of so many domains whose topmost results bear these names."""
+    return correspondence(
+        *[
+            header(f"a@firm{number}.example", Authentication_Results=SIGNED.format(name))
+            for number, name in enumerate(names)
+        ]
+    )
 
 
-def test_the_server_that_signs_nearly_all_letters_is_the_owners() -> None:
-    """Ten letters and nine tenths; fewer, many hands, a name that is no host, or results without DMARC: nobody."""
-    assert signed(*["mx.example.com"] * 10).signer() == "mx.example.com"
+def test_the_server_that_signs_nearly_all_senders_is_the_owners() -> None:
+    """Five senders and nine tenths; fewer, many hands, a name that is no host, or results without DMARC: nobody."""
+    assert signed(*["mx.example.com"] * 5).signer() == "mx.example.com"
     assert signed(*["mx.example.com"] * 18, "mx.else.example", "x.example").signer() == "mx.example.com"
-    assert signed(*["mx.example.com"] * 9).signer() == ""
+    assert signed(*["mx.example.com"] * 4).signer() == ""
     assert signed(*["mx.example.com"] * 10, *["mx.else.example"] * 2).signer() == ""
     assert signed(*["localhost"] * 20).signer() == ""
     assert signed(*["mx_1.example.com"] * 20).signer() == ""
-    without = header("a@vostok.example", Authentication_Results="mx.example.com; spf=pass")
-    assert correspondence(*[without] * 20).signer() == ""
+    assert correspondence().signer() == ""
+    without = [header(f"a@f{each}.example", Authentication_Results="mx.example.com; spf=pass") for each in range(20)]
+    assert correspondence(*without).signer() == ""
+
+
+def test_one_senders_own_server_is_not_the_owners() -> None:
+    """Where the provider signs nothing, one organisation whose mail brings results along cannot vouch for itself."""
+    theirs = header("a@bank.example", Authentication_Results=SIGNED.format("mx.bank.example"))
+    assert correspondence(*[theirs] * 200).signer() == ""
 
 
 # -------------------------------------------------------------------------------------------- zones
