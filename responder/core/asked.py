@@ -87,7 +87,7 @@ def find(
     found: dict[tuple[AskedKind, datetime, datetime], Asked] = {}
     tried = 0
     # Most texts name no time at all, and need not be cut into sentences.
-    wholes = [whole for whole in (without_prefixes(subject), text) if words.HINT.search(_flat(whole[:MOST_TEXT]))]
+    wholes = [whole for whole in (without_prefixes(subject), text) if words.may_name_time(_flat(whole[:MOST_TEXT]))]
     if cut and wholes and wholes[-1] is text:
         wholes[-1] = _without_last(text)
     for sentence, before in _sentences(wholes):

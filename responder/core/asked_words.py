@@ -193,6 +193,25 @@ HINT = re.compile(
     r"|hour|minute|business|eod|eow|cob\b|o'?clock|half past"
 )
 
+#: What stands in whatever ``HINT`` finds: looked for in a whole letter, where that takes a fifth of the time.
+_STEMS = (
+    *("сегодн", "завтр", "понедел", "вторник", "среда", "среду", "среды", "среде", "четверг", "пятниц", "суббот"),
+    *("воскрес", "недел", "месяц", "дня", "дню", "час", "минут", "сут", "полдень", "полудн", "утр", "вечер", "днем"),
+    *("обед", "day", "tomorrow", "tonight", "morning", "afternoon", "evening", "noon", "lunch", "week", "month"),
+    *("hour", "minute", "business", "eod", "eow", "cob", "clock", "half past"),
+)
+_DIGIT = re.compile(r"\d")
+#: Each way begins with a letter, so that the search skips to it; what stands before is looked at last.
+_SHORT_DAY = re.compile(r"(?:пн|вт|ср|чт|пт|сб|вс)(?<!\w..)(?!\w)")
+
+
+def may_name_time(text: str) -> bool:
+    """Tell of a lower-case text whether ``HINT`` could find anything in it; never "no" where it would."""
+    return (
+        _DIGIT.search(text) is not None or any(stem in text for stem in _STEMS) or _SHORT_DAY.search(text) is not None
+    )
+
+
 #: The sentence is about talking or meeting.
 CALL = re.compile(
     r"(?<!\w)(?:созвон|созвани|позвон|перезвон|звонк|звонок|звонить|звоните|набер|набрать|встре[чт]|увид|обсуд"

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.asked import parse
-from responder.core import asked
+from responder.core import asked, asked_words
 from responder.core.model import Asked, AskedKind
 from tests.asked.labelled import OWNER_ZONE, ZONES, read, score
 from tests.core.build import at
@@ -243,3 +243,22 @@ def test_the_parser_is_not_imported_before_somebody_asks() -> None:
         "assert 'dateparser' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@given(st.text(max_size=20), st.from_regex(asked_words.HINT, fullmatch=True), st.text(max_size=20))
+def test_a_letter_is_never_passed_over_that_a_sentence_of_it_would_not_be(before: str, hint: str, after: str) -> None:
+    """The quick look at a whole letter finds whatever the look at its sentences finds."""
+    text = f"{before}{hint}{after}".lower()
+    assert asked_words.may_name_time(text) or not asked_words.HINT.search(text)
+
+
+def test_most_letters_are_passed_over() -> None:
+    """Words that name no time cost no more than the quick look."""
+    assert not asked_words.may_name_time(
+        "посылаю исправленный проект и жду вашего мнения о третьем разделе, все средства"
+    )
+    assert not asked_words.may_name_time(
+        "please look at the attached draft when you can, there is no hurry with the annex."
+    )
+    for text in ("до пт.", "в ср", "вс", "by eod", "at 5", "завтра", "on monday"):
+        assert asked_words.may_name_time(text), text
