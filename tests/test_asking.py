@@ -67,7 +67,7 @@ REFUSED: list[tuple[Callable[[str], object], str, str]] = [
     (asking.read_place, "UTC+3", "is a fixed offset"),
     (asking.read_place, "UTC", "the clock of machines"),
     (asking.read_place, "Etc/GMT", "the clock of machines"),
-    (asking.read_place, "", "is no time zone"),
+    (asking.read_place, "", "name a city"),
     (asking.read_place, "Moscwo", 'did you mean "Europe/Moscow"?'),
     (asking.read_spoken_language, "klingon", "built in for en, ru"),
     (asking.read_spoken_language, "englisch", 'did you mean "english"?'),

@@ -36,7 +36,7 @@ async def look_back(
     found = Correspondence(own, FREE_MAIL)
     since = now_at - back
     for sent in (await mailbox.wrote(since))[-MOST_WROTE:]:
-        found.wrote(sent.header)
+        found.wrote(sent.header, sent.internal_at)
     index: list[Past] = []
     for folder in mailbox.folders():
         index += await mailbox.index(folder, since, now_at)

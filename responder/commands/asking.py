@@ -154,6 +154,8 @@ def read_place(text: str) -> str:
 
     Raises ValueError for fixed offsets, UTC among them, and for what is no zone.
     """
+    if not text:
+        raise ValueError("name a city whose clock is yours, like Berlin or Москва")
     if text.upper().removeprefix("ETC/") in _UTC:
         raise ValueError(f"{shown(text)} is the clock of machines: name a city whose clock is yours, like Berlin")
     try:

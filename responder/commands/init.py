@@ -108,7 +108,7 @@ def init(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
     if len(read.addresses) <= 1:
         ask_addresses(asker, console, draft, past)
     _ask_trust(asker, console, draft, past)
-    _ask_rules(asker, console, draft, path, read)
+    _ask_rules(asker, console, draft, path, read, past)
     ask_clients(asker, console, draft, path, past)
     draft.trial = _trial(asker, console, wish)
     console.print()
@@ -275,14 +275,11 @@ def _ask_trust(asker: Asker, console: Console, draft: Draft, past: Correspondenc
 # -------------------------------------------------------------------------------------------- rules
 
 
-def _ask_rules(asker: Asker, console: Console, draft: Draft, path: Path, read: _Read) -> None:
+def _ask_rules(
+    asker: Asker, console: Console, draft: Draft, path: Path, read: _Read, past: Correspondence | None
+) -> None:
     """Ask for zone, language, holidays, hours, windows and term; the week is shown, and asked until it is right."""
-    draft.timezone = read.timezone or asker.ask(
-        "Your time zone",
-        read_place,
-        default=system_zone() or None,
-        hint="A city will do, or a name like Europe/Moscow.",
-    )
+    draft.timezone = read.timezone or _ask_zone(asker, past)
     spoken = language_of(draft.name, os.environ.get("LC_ALL") or os.environ.get("LANG", ""))
     draft.language = read.language or asker.ask(
         "Language",
@@ -336,6 +333,23 @@ def _fitting(draft: Draft, path: Path, name: str, value: T) -> T:
         setattr(draft, name, before)
         raise ValueError(faults[0])
     return value
+
+
+def _ask_zone(asker: Asker, past: Correspondence | None) -> str:
+    """Ask where the owner lives: by the clock of what they sent, where that is sure, else by this machine's.
+
+    Where nobody can be asked the machine's counts, which somebody has set.
+    """
+    default, why = system_zone(), ""
+    guess = past.own_zone(default) if past is not None and asker.on_terminal else None
+    if guess is not None and (guess.sure or not default):
+        default, why = guess.zone, f" Your sent mail: {guess.why}."
+    return asker.ask(
+        "Your time zone",
+        read_place,
+        default=default or None,
+        hint=f"A city will do, or a name like Europe/Moscow.{why}",
+    )
 
 
 def _ask_holidays(asker: Asker, draft: Draft) -> str:

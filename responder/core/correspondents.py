@@ -117,6 +117,7 @@ class Correspondence:
         self._own: set[str] = set()
         self._own_domains: set[str] = set()
         self._people: dict[str, _Person] = {}
+        self._owner = _Person()
         self._sent_from: Counter[str] = Counter()
         self._came_to: Counter[str] = Counter()
         self._delivered: set[str] = set()
@@ -158,11 +159,12 @@ class Correspondence:
         _note_letters(person, without_prefixes(decoded(fields.first("subject"), 100)))
         self._note_clock(person, fields, arrived_at)
 
-    def wrote(self, header: bytes) -> None:
+    def wrote(self, header: bytes, sent_at: datetime | None) -> None:
         """Take in a message of the owner's own, from Sent; never raises."""
         fields = split_fields(header)
         if automatic.sign_of_robot(fields) or self._is_again(fields):
             return
+        self._note_clock(self._owner, fields, sent_at)
         sender = _single(fields, "from")
         if sender and not self._is_own(sender):
             _count(self._sent_from, without_tags(sender), _MOST_PEOPLE)
@@ -207,6 +209,14 @@ class Correspondence:
         known.sort(key=lambda one: (-sum(each.wrote for each in one[1].values()), one[0]))
         keys: set[str] = set()
         return tuple(_hint(firm, people, self._answered[firm], owner_zone, keys) for firm, people in known[:most])
+
+    def own_zone(self, system_zone: str) -> ZoneGuess | None:
+        """Return where the owner probably lives, by the clock of what they wrote; None where nothing tells.
+
+        ``system_zone`` is that of the machine, "" where it has none of a place.
+        """
+        domain = min(self._own_domains, default="")
+        return guess_zone(sorted(self._owner.clocked, key=lambda each: each[0]), domain, system_zone)
 
     def signer(self) -> str:
         """Return the authserv-id by which the owner's own server seems to sign what it found out of DMARC, "" if none.

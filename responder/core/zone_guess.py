@@ -61,7 +61,7 @@ def guess_zone(clocked: Sequence[Clocked], domain: str, owner_zone: str) -> Zone
     Args:
         clocked: the letters.
         domain: of the writer's address: its country comes first.
-        owner_zone: the reader's zone.
+        owner_zone: the reader's zone, "" where it is not known.
     """
     if not clocked:
         return None
@@ -69,7 +69,7 @@ def guess_zone(clocked: Sequence[Clocked], domain: str, owner_zone: str) -> Zone
     # Servers and web mailers write UTC: alone, it means something only in a country that keeps it.
     order = _of_country(domain)
     if told:
-        order = tuple(dict.fromkeys((*order, owner_zone, *_zones())))
+        order = tuple(dict.fromkeys(filter(None, (*order, owner_zone, *_zones()))))
     if fitting := _agreeing(order, clocked, told):
         zone, year = fitting[0], clocked[-1][0].year
         rivals = [other for other in fitting if _year(other, year) != _year(zone, year)]

@@ -32,7 +32,7 @@ def correspondence(*came: bytes, wrote: tuple[bytes, ...] = ()) -> Correspondenc
     for each in came:
         found.came(each, AT)
     for each in wrote:
-        found.wrote(each)
+        found.wrote(each, AT)
     return found
 
 
@@ -253,6 +253,22 @@ def test_an_alias_is_suggested_without_its_tag() -> None:
     ]
 
 
+def test_where_the_owner_lives_is_told_by_what_they_sent() -> None:
+    """The clock of Sent, when the machine has no zone of a place, or another one; nothing sent tells nothing."""
+    found = Correspondence([OWN], FREE)
+    assert found.own_zone("") is None
+    for number in range(5):
+        at = AT - timedelta(days=20 * number)
+        found.wrote(header(OWN, f"a{number}@vostok.example", at=at, zone="Asia/Yekaterinburg"), at)
+    for system in ("", "Europe/Berlin"):
+        guess = found.own_zone(system)
+        assert guess is not None
+        assert (guess.zone, guess.sure) == ("Asia/Yekaterinburg", True)
+    guess = found.own_zone("Asia/Tashkent")
+    assert guess is not None
+    assert guess.zone == "Asia/Tashkent", "the machine's agrees"
+
+
 # ------------------------------------------------------------------------------------------ who signs
 
 SIGNED = "{}; dmarc=pass header.from=vostok.example; spf=pass"
@@ -453,7 +469,7 @@ def test_no_octets_raise(headers: list[bytes]) -> None:
         ):
             found.came(octets, AT)
             found.came(octets, None)
-            found.wrote(octets)
+            found.wrote(octets, AT)
     found.aliases()
     found.clients("Europe/Moscow")
 
@@ -471,7 +487,7 @@ def test_memory_is_bounded() -> None:
     found = Correspondence([OWN], FREE)
     for number in range(6_000):
         found.came(header(f"a@firm{number}.example"), AT)
-        found.wrote(header(f"b@own{number}.example", f"c@client{number}.example"))
+        found.wrote(header(f"b@own{number}.example", f"c@client{number}.example"), AT)
         found.came(header(f"Name {number} <one@one.example>", f"to{number}@example.com"), AT)
     assert len(found._people) == 5_000
     assert len(found._came_to) == 5_000
