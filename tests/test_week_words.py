@@ -24,6 +24,10 @@ READ = {
     "daily 22-02": {"mon-sun": ["22:00-02:00"]},
     "every day 0-24": {"mon-sun": ["00:00-24:00"]},
     "fri-mon 12am-12pm": {"fri-mon": ["00:00-12:00"]},
+    "mon-fri 1-5pm": {"mon-fri": ["13:00-17:00"]},
+    "mon-fri 9-5 p.m.": {"mon-fri": ["09:00-17:00"]},
+    "mon 10-12pm 12:30-1 pm": {"mon": ["10:00-12:00", "12:30-13:00"]},
+    "sat 8am-1pm 6 pm-2 am": {"sat": ["08:00-13:00", "18:00-02:00"]},
     "mon 9-10, mon 11-12": {"mon": ["09:00-10:00", "11:00-12:00"]},
     "Tuesdays and Thursdays 10-12": {"tue": ["10:00-12:00"], "thu": ["10:00-12:00"]},
 }
@@ -43,6 +47,8 @@ REFUSED = {
     "mon-fri 10-19 & more": "is not understood",
     "mon 10-12, tue": "at what hours?",
     "mon 10, tue 11-12": "from when until when?",
+    "mon-fri 9-5": "through the night: write hours from 0 to 24, like 9-17",
+    "mon-fri 9 am-5": "through the night",
     "x" * 400: "too long",
 }
 
@@ -95,3 +101,4 @@ def test_calls_are_offered_for_the_first_hour_of_each_day() -> None:
         "mon-thu": ["09:30-10:30"],
         "fri": ["09:00-09:30"],
     }
+    assert first_hours(read_week("sat 23:30-3, sun 23:15-23:45")) == {"sat": ["23:30-00:30"], "sun": ["23:15-23:45"]}

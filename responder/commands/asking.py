@@ -171,7 +171,9 @@ def _city(text: str) -> str | None:
     if not wanted:
         return None
     for zone in zone_names():
-        if wanted in (zone.casefold(), zone.casefold().rpartition("/")[2]) and "/" in zone:
+        area, slash, city = zone.casefold().rpartition("/")
+        # Those of Etc are fixed offsets, with the sign turned round: "GMT+3" would be three hours behind.
+        if slash and area != "etc" and wanted in (zone.casefold(), city):
             return zone
     from babel import Locale  # noqa: PLC0415 - 45 ms, and only for who writes a city so
 

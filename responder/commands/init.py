@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ from responder.commands.week_words import EXAMPLES, first_hours, read_week, say_
 from responder.config.places import is_there, new_place
 from responder.config.spelling import read_term
 from responder.core.correspondents import FIELDS
-from responder.errors import ConfigurationError, TemporaryError
+from responder.errors import ConfigurationError, ResponderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +98,7 @@ def init(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
             "sent; Ctrl-C ends it. Enter takes what stands in brackets.\n"
         )
     draft = Draft()
+    draft.check_beside(path)
     if faults := _given_week(draft, path, read):
         raise click.UsageError("nothing was written: " + "\n".join(faults))
     draft.name = read.name or asker.ask("Your name, as replies are signed", read_name)
@@ -107,6 +109,7 @@ def init(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
     past = _look_back(console, account, draft)
     if len(read.addresses) <= 1:
         ask_addresses(asker, console, draft, past)
+    draft.check_beside(path)  # now that the owner's addresses are known
     _ask_trust(asker, console, draft, past)
     _ask_rules(asker, console, draft, path, read, past)
     ask_clients(asker, console, draft, path, past)
@@ -125,7 +128,8 @@ def init(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
     console.rule("check", align="left")
     found = check.check(path, state_path, offline=False)
     if found:
-        console.print(f"Mend what is named above in {path}, then: responder check", markup=False, soft_wrap=True)
+        then = shlex.join(("responder", "check", *_options(path, state_path)))
+        console.print(f"Mend what is named above in {path}, then: {then}", markup=False, soft_wrap=True)
         return found
     return _start(asker, console, path, state_path, wish, with_password=draft.oauth2 is None)
 
@@ -135,13 +139,24 @@ def _place(config_path: Path | None) -> Path:
     try:
         there = config.find(config_path, os.environ)
     except ConfigurationError:
-        return new_place(os.environ, as_root=os.geteuid() == 0)
+        return _writable(new_place(os.environ, as_root=os.geteuid() == 0))
     if config_path is None or is_there(there):
         raise ConfigurationError(
             f"there is a configuration already: {there}. `responder check` says what it means, `responder client add` "
             "adds clients; to begin anew move it away, or name another file with --config"
         )
-    return there
+    return _writable(there)
+
+
+def _writable(path: Path) -> Path:
+    """Return the path if a file can be made there: said now, and not after all the questions."""
+    folder = next(each for each in path.absolute().parents if is_there(each))
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"{path}: nothing can be written in {folder}. Another place is named with --config; below /etc it takes "
+            "`sudo`"
+        )
+    return path
 
 
 # ------------------------------------------------------------------------------------ the command line
@@ -248,7 +263,7 @@ def _look_back(console: Console, account: Account, draft: Draft) -> Corresponden
             TokenStore(Path(state), MAILBOX).save(account.tokens)
         try:
             found = asyncio.run(look(Path(state)))
-        except TemporaryError as error:
+        except ResponderError as error:
             console.print(
                 f"Past mail could not be read, so nothing is suggested: {error}", markup=False, soft_wrap=True
             )
@@ -304,7 +319,7 @@ def _ask_rules(
                 default=say_week(draft.windows or first_hours(draft.hours)),
                 hint='Mail that came meanwhile waits in a folder for these hours; "none": it stays in INBOX.',
             )
-        if not wanted.response:
+        if not wanted.response or draft.faults(path, "response"):
             draft.response = asker.ask(
                 "How soon do you answer?",
                 lambda text: _fitting(draft, path, "response", read_response(text)),
@@ -320,9 +335,11 @@ def _ask_rules(
 def _given_week(draft: Draft, path: Path, read: _Read) -> list[str]:
     """Take over what the command line has of the week; return what speaks against it."""
     draft.hours = read.hours or draft.hours
-    draft.windows = read.windows if read.windows is not None else draft.windows
+    draft.windows = first_hours(draft.hours) if read.windows is None else read.windows  # as it would be suggested
     draft.response = read.response or draft.response
-    return [f"--{name}: {fault}" for name in ("hours", "windows", "response") for fault in draft.faults(path, name)]
+    found = [f"--{name}: {fault}" for name in ("hours", "windows", "response") for fault in draft.faults(path, name)]
+    draft.windows = read.windows or {}
+    return found
 
 
 def _fitting(draft: Draft, path: Path, name: str, value: T) -> T:
@@ -424,7 +441,7 @@ def _start(
         sys.stdout.flush()
         return run.run(path, state_path, once=False)
     console.print(
-        f"To start it: {' '.join(('responder run', *_options(path, state_path)))}", markup=False, soft_wrap=True
+        f"To start it: {shlex.join(('responder', 'run', *_options(path, state_path)))}", markup=False, soft_wrap=True
     )
     return 0
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import grp
 import os
 import re
+import stat
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +15,9 @@ import tomli_w
 
 from responder import config
 from responder.commands import edit
+from responder.commands.week_words import first_hours
 from responder.config import SecretRef, Server
-from responder.config.places import CLIENTS, SYSTEM_CONFIG
+from responder.config.places import ABSENCES, CLIENTS, SYSTEM_CONFIG
 from responder.config.spelling import read_stretch
 from responder.errors import ConfigurationError
 
@@ -127,9 +128,18 @@ class Draft:
             ]
         return []
 
+    def check_beside(self, path: Path) -> None:
+        """Raise ConfigProblems with what speaks against files that lie beside the configuration already."""
+        likely = replace(self, windows=self.windows or first_hours(self.hours))  # a client's term may ask for windows
+        try:
+            likely.load(path)
+        except config.ConfigProblems as error:
+            if there := tuple(each for each in error.problems if each.file != str(path)):
+                raise config.ConfigProblems(there) from error
+
     def account(self, path: Path) -> tuple[Loaded, MailboxSettings]:
         """Return what it takes to log in, with the password in it that no file holds yet."""
-        loaded = self.load(path)
+        loaded = config.load(path, {path: self.text(), path.parent / CLIENTS: "", path.parent / ABSENCES: ""})
         settings = loaded.settings.mailboxes[0]
         if self.oauth2 is None:
             settings = replace(settings, password=SecretRef(kind="inline", value=self.password))
@@ -167,37 +177,39 @@ def credential_file(path: Path) -> Path:
 def write_files(path: Path, draft: Draft) -> list[Path]:
     """Write password, clients and configuration, the configuration last; return what was written.
 
-    As root for the service, its group may read the rules, and root alone the password. Raises ConfigurationError; then
-    nothing of it stays.
+    As root for the service, its group may read the rules, and root alone the password. All of it is written under
+    other names first. Raises ConfigurationError; then what was there before is there as it was.
     """
     clients = path.parent / CLIENTS
     group = _service_group() if path == SYSTEM_CONFIG else None
+    owner = None if group is None else (0, group)
     mode, folder_mode = (0o600, 0o700) if group is None else (0o640, 0o750)
-    written: list[Path] = []
+    staged: list[tuple[Path, Path]] = []
     try:
         _make_folder(path.parent, folder_mode, group)
         if draft.oauth2 is None and draft.password:
             secret = credential_file(path)
             _make_folder(secret.parent, 0o700, None)
-            _write(secret, draft.password + "\n", 0o600, None)
-            written.append(secret)
-        if draft.clients and not clients.exists():
-            _write(clients, draft.clients_text(path), mode, group)
-            written.append(clients)
-        _write(path, draft.text(), mode, group)
-        written.append(path)
+            staged.append((stage(secret, draft.password + "\n", 0o600), secret))
+        if draft.clients:
+            target = clients.resolve()  # a link stays a link
+            rights = (mode, owner)
+            if target.exists():
+                model = target.stat()
+                rights = stat.S_IMODE(model.st_mode), None if os.geteuid() else (model.st_uid, model.st_gid)
+            staged.append((stage(target, draft.clients_text(path), *rights), target))
+        staged.append((stage(path, draft.text(), mode, owner), path))
+        for temporary, file in staged:
+            temporary.replace(file)
     except OSError as error:
-        for file in written:
-            with contextlib.suppress(OSError):
-                file.unlink()
         raise ConfigurationError(
             f"{error.filename or path}: cannot be written ({error.strerror}); nothing was kept. Another place is named "
             "with --config; below /etc it takes `sudo`"
         ) from error
-    if draft.clients and clients not in written:
-        edit.write(path, clients, lambda document: edit.add_clients(document, draft.clients), new=edit.CLIENTS_HEAD)
-        written.append(clients)
-    return written
+    finally:
+        for temporary, _ in staged:
+            temporary.unlink(missing_ok=True)
+    return [file for _, file in staged]
 
 
 def _make_folder(folder: Path, mode: int, group: int | None) -> None:
@@ -212,22 +224,21 @@ def _make_folder(folder: Path, mode: int, group: int | None) -> None:
         folder.chmod(mode)
 
 
-def _write(file: Path, text: str, mode: int, group: int | None) -> None:
-    """Write a file in one step; nobody else can read it before it has its mode."""
+def stage(file: Path, text: str, mode: int, owner: tuple[int, int] | None = None) -> Path:
+    """Write what a file is to hold beside it, and return where; nobody else can read it before it has its mode."""
     descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
             out.write(text)
             out.flush()
             os.fsync(out.fileno())
-            if group is not None:
-                os.fchown(out.fileno(), 0, group)
+            if owner is not None:
+                os.fchown(out.fileno(), *owner)
             os.fchmod(out.fileno(), mode)
-        Path(name).replace(file)
-    except OSError:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
         raise
+    return Path(name)
 
 
 def _service_group() -> int | None:

@@ -6,6 +6,8 @@ All of it is a suggestion: nobody becomes a client, and no zone is taken for the
 from __future__ import annotations
 
 import re
+import shlex
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -52,6 +54,8 @@ def ask_addresses(asker: Asker, console: Console, draft: Draft, past: Correspond
             return
         draft.addresses.append(more)
         known.add(normal_address(more))
+        if past is not None:
+            past.add_own([more])
 
 
 def ask_clients(asker: Asker, console: Console, draft: Draft, path: Path, past: Correspondence | None) -> None:
@@ -78,7 +82,7 @@ def ask_clients(asker: Asker, console: Console, draft: Draft, path: Path, past: 
         if not address:
             return
         advice = ""
-        _add(asker, draft, path, key=_key(address, draft), addresses=[address], name=_name_of(address))
+        _add(asker, draft, path, key=_key(address, draft, path), addresses=[address], name=_name_of(address))
 
 
 def _show_hints(console: Console, hints: Sequence[ClientHint]) -> None:
@@ -103,13 +107,14 @@ def _letters(count: int) -> str:
 
 
 def _command(hint: ClientHint) -> str:
-    addresses = " ".join(f"--address {address}" for address in hint.addresses)
+    """Return what a shell may be given as it is: an address may hold what a shell would run."""
+    addresses = [word for address in hint.addresses for word in ("--address", address)]
     zone = hint.zone.zone if hint.zone is not None else "ZONE"
-    return f"responder client add {hint.key} {addresses} --timezone {zone}"
+    return shlex.join(("responder", "client", "add", hint.key, *addresses, "--timezone", zone))
 
 
 def _add_hint(asker: Asker, console: Console, draft: Draft, path: Path, hint: ClientHint) -> None:
-    key = _key(hint.key, draft)
+    key = _key(hint.key, draft, path)
     faults = _faults(draft, path, key, {"addresses": list(hint.addresses), "timezone": draft.timezone})
     if faults:
         console.print(f"  {hint.name} is left out: {faults[0]}", markup=False, soft_wrap=True)
@@ -163,7 +168,7 @@ def _add(
 def _new_address(draft: Draft, path: Path, text: str) -> str:
     address = read_client_address(text)
     if address:
-        faults = _faults(draft, path, _key(address, draft), {"addresses": [address], "timezone": draft.timezone})
+        faults = _faults(draft, path, _key(address, draft, path), {"addresses": [address], "timezone": draft.timezone})
         if faults:
             raise ValueError(faults[0])
     return address
@@ -179,12 +184,13 @@ def _faults(draft: Draft, path: Path, key: str, table: dict[str, Any]) -> list[s
         draft.clients = before
 
 
-def _key(text: str, draft: Draft) -> str:
+def _key(text: str, draft: Draft, path: Path) -> str:
     """Return a name for the client's table that no other has: of the firm's domain, or of the address."""
     local, _, domain = text.rpartition("@")
     plain = re.sub(r"[^a-z0-9]+", "-", (local or domain.partition(".")[0]).lower()).strip("-")[:40] or "client"
+    taken = tomllib.loads(draft.clients_text(path)).get("clients", {})  # those that lie there already among them
     key, number = plain, 1
-    while key in draft.clients:
+    while key in taken:
         number += 1
         key = f"{plain}-{number}"
     return key

@@ -20,7 +20,7 @@ from responder.adapters.auth import read_secret
 from responder.adapters.discovery import Net, find_servers
 from responder.adapters.oauth_tokens import TokenStore
 from responder.adapters.providers import provider_of
-from responder.commands import login
+from responder.commands import edit, login
 from responder.commands.asking import read_password, read_server, say_server
 from responder.commands.init_draft import MAILBOX, credential_file
 from responder.config import SecretRef
@@ -112,19 +112,21 @@ class Account:
         draft.username = given.username or found.username
         self._sign_in_only = found.sign_in == "oauth2"
         self._say(f"Found ({found.source}):")
-        if given.imap or given.smtp:
-            return
+        kinds = [kind for kind, named in (("imap", given.imap), ("smtp", given.smtp)) if not named]
+        shown = ", ".join(f"{kind.upper()} {say_server(getattr(found, kind))}" for kind in kinds)
         if found.elsewhere:
-            self._say(f"They belong to another domain than {domain}: right if that is where your mail is kept.")
+            self._say(f"That is another domain than {domain}: right if it is where your mail is kept.")
             if not given.yes:
                 self._need_terminal(
-                    f"servers of another domain were found ({say_server(found.imap)}, {say_server(found.smtp)}); if "
-                    "they are right, name them with --imap and --smtp, or add --yes"
+                    f"servers of another domain were found ({shown}); if they are right, name them with --imap and "
+                    "--smtp, or add --yes"
                 )
-        shown = f"IMAP {say_server(found.imap)}, SMTP {say_server(found.smtp)}"
-        if not asker.confirm(f"Use these? {shown}", default=True):
-            draft.imap = asker.ask("IMAP server", read_server("imap"), default=say_server(found.imap))
-            draft.smtp = asker.ask("SMTP server", read_server("smtp"), default=say_server(found.smtp))
+        if not asker.confirm(f"Use {'these' if len(kinds) > 1 else 'this'}? {shown}", default=True):
+            for kind in kinds:
+                server = asker.ask(
+                    f"{kind.upper()} server", read_server(kind), default=say_server(getattr(found, kind))
+                )
+                setattr(draft, kind, server)
 
     # -------------------------------------------------------------------------------------- login
 
@@ -143,15 +145,18 @@ class Account:
             if self._sign_in_only and provider is None:
                 self._say(_UNKNOWN_SIGN_IN)
             self._first_password()
-        for name, attempt in (("imap", self._try_imap), ("smtp", self._try_smtp)):
-            while not self._let_in(name, attempt):
-                pass
+        # Both again after each change: the name and the password are one for both.
+        while not (self._let_in("imap", self._try_imap) and self._let_in("smtp", self._try_smtp)):
+            pass
 
     def _first_password(self) -> None:
         """Take the password from the command line, from its place beside the configuration, or ask."""
         draft = self._draft
-        if self._given.password_file:
-            draft.password = _from_file(self._given.password_file)
+        if file := self._given.password_file:
+            if file == "-" and edit.on_terminal():
+                self._ask_password()  # not to be seen while it is typed
+            else:
+                draft.password = _from_file(file)
             return
         beside = credential_file(self._path)
         if beside.exists():

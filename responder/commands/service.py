@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from responder.commands.init_draft import SERVICE
+from responder.commands.init_draft import SERVICE, stage
 from responder.config.places import ABSENCES, CLIENTS, SYSTEM_CONFIG, SYSTEM_STATE
 from responder.errors import ConfigurationError, PermanentError
 
@@ -55,10 +55,13 @@ def install(console: Console, path: Path, *, with_password: bool) -> int:
         PermanentError: a step failed; in its own words.
     """
     program = Path(sys.executable).absolute().parent / "responder"
-    if not program.exists() or str(program.resolve()).startswith(tuple(f"{each}/" for each in _HIDDEN)):
+    needed = (program.resolve(), Path(sys.executable).resolve())  # Python itself may lie elsewhere
+    hidden = [each for each in needed if any(each.is_relative_to(folder) for folder in _HIDDEN)]
+    if not program.exists() or hidden:
         raise ConfigurationError(
-            f"{program}: the service could not run it: it sees nothing below {', '.join(_HIDDEN)}. Install "
-            f'responder in /opt as the README says and start it as under "The same by hand"; {path} stays good'
+            f"{hidden[0] if hidden else program}: the service could not run it: it sees nothing below "
+            f"{', '.join(_HIDDEN)}. Install responder, and the Python for it, as the README says and start it as under "
+            f'"The same by hand"; {path} stays good'
         )
     try:
         user = pwd.getpwnam(SERVICE)
@@ -70,8 +73,10 @@ def install(console: Console, path: Path, *, with_password: bool) -> int:
     if UNIT.exists():
         console.print(f"{UNIT} is there already and stays as it is.", markup=False)
     else:
-        UNIT.write_text(_unit(program, with_password=with_password), "utf-8")
-        UNIT.chmod(0o644)
+        try:
+            stage(UNIT, _unit(program, with_password=with_password), 0o644).replace(UNIT)
+        except OSError as error:
+            raise PermanentError(f"{UNIT}: cannot be written ({error.strerror}); {path} stays good") from error
         console.print(f"Written: {UNIT}", markup=False)
     _do("systemctl", "daemon-reload")
     console.print("Starting the service …")

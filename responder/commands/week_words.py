@@ -6,10 +6,10 @@ For ``init``. What is read is given back as ``config.toml`` spells it, so that t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from responder.commands.days import WEEKDAYS
-from responder.config.spelling import DAYS, read_stretch, say_stretch, shown
+from responder.config.spelling import DAYS, MIDNIGHT, read_stretch, say_stretch, shown
 
 EXAMPLES = '"mon-fri 10-19", "mon-thu 9:30-13 14-18, fri 9-14" or «пн-пт с 10 до 19»'
 #: Enough for seven days with their words; longer input only costs time.
@@ -19,6 +19,8 @@ _TOKEN = re.compile(
     r"(?P<time>\d{1,2}(?:[:.]\d{1,2})?(?:\s*[ap]\.?m\b\.?)?)|(?P<word>[^\W\d_]+)\.?|(?P<dash>[-–—−])|(?P<comma>[,;\n])",
     re.IGNORECASE,
 )
+_HALF = re.compile(r"[ap]", re.IGNORECASE)
+_HALF_DAY = 12  # hours
 _TO = frozenset(["to", "till", "until", "through", "по", "до"])
 _BEFORE = frozenset(["from", "at", "on", "and", "с", "со", "от", "и", "в", "every", "each", "open", "work", "hours"])
 _SEVERAL = {
@@ -57,11 +59,8 @@ def first_hours(week: dict[str, list[str]]) -> dict[str, list[str]]:
     """Return the first hour of each day: when many return calls."""
     found: dict[str, list[str]] = {}
     for days, stretches in week.items():
-        begin = min(read_stretch(each).opens for each in stretches)
-        until = min(
-            begin + 60, next(read_stretch(each).closes for each in stretches if read_stretch(each).opens == begin)
-        )
-        found[days] = [f"{begin // 60:02}:{begin % 60:02}-{until // 60:02}:{until % 60:02}"]
+        first = min(map(read_stretch, stretches), key=lambda stretch: stretch.opens)
+        found[days] = [say_stretch(replace(first, closes=min(first.opens + 60, first.closes)))]
     return found
 
 
@@ -71,9 +70,9 @@ class _Reader:
 
     week: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     days: list[str] = field(default_factory=list[str])
-    #: An end of a range that has begun: a day, or a time.
-    open_day: str = ""
+    #: The beginning of a stretch whose end is still to come, and whether it was written without "am" or "pm".
     open_time: str = ""
+    open_bare: bool = False
     #: The days have had a stretch: the next day begins a new group.
     closed: bool = True
     to: bool = False
@@ -106,11 +105,12 @@ class _Reader:
     def _time(self, text: str) -> None:
         clock = _clock(text)
         if not self.open_time:
-            self.open_time, self.to = clock, False
+            self.open_time, self.open_bare, self.to = clock, not _HALF.search(text), False
             return
         if not self.to:
             raise ValueError(f"{shown(self.open_time)} and {shown(clock)}: write a stretch with a dash, like 10-13")
-        stretch = say_stretch(read_stretch(f"{self.open_time}-{clock}"))
+        afternoon = self.open_bare and (half := _HALF.search(text)) is not None and half[0].lower() == "p"
+        stretch = _stretch(_in_the_afternoon(self.open_time, clock) if afternoon else self.open_time, clock)
         self.open_time, self.to = "", False
         if not self.days:
             raise ValueError(f"which days? Write them before the hours, like {EXAMPLES}")
@@ -140,6 +140,23 @@ def _day(word: str) -> str:
     return ""
 
 
+def _in_the_afternoon(opens: str, closes: str) -> str:
+    """Return the beginning of a stretch whose end alone has its "pm": "1-5 pm" is 13:00, "9-5 pm" is 09:00."""
+    hours = int(opens[:2])
+    before = (hours % _HALF_DAY, opens[3:]) < (int(closes[:2]) % _HALF_DAY, closes[3:])
+    return f"{hours + _HALF_DAY}{opens[2:]}" if before and 0 < hours < _HALF_DAY else opens
+
+
+def _stretch(opens: str, closes: str) -> str:
+    """Return a stretch as the file spells it; one through the whole night is a slip, like "9-5" for "9-17"."""
+    stretch = read_stretch(f"{opens}-{closes}")
+    if stretch.closes > MIDNIGHT and stretch.closes - stretch.opens > _HALF_DAY * 60:
+        raise ValueError(
+            f"{opens} to {closes} would last through the night: write hours from 0 to 24, like 9-17, or with am and pm"
+        )
+    return say_stretch(stretch)
+
+
 def _clock(text: str) -> str:
     """Return "9.30", "9", "5 pm" as "09:30", "09:00", "17:00"; what is no time stays for the reader to refuse."""
     match = re.fullmatch(r"(\d{1,2})(?:[:.](\d{1,2}))?\s*(?:([ap])\.?m\.?)?", text, re.IGNORECASE)
@@ -149,7 +166,7 @@ def _clock(text: str) -> str:
     if len(minutes) == 1:
         raise ValueError(f"{shown(text)} is no time of day: write minutes with two digits")
     if half:
-        if not 1 <= hours <= 12:  # noqa: PLR2004 - the hours of a clock's face
+        if not 1 <= hours <= _HALF_DAY:
             raise ValueError(f"{shown(text)} is no time of day")
-        hours = hours % 12 + (12 if half == "p" else 0)
+        hours = hours % _HALF_DAY + (_HALF_DAY if half == "p" else 0)
     return f"{hours:02}:{minutes}"

@@ -359,7 +359,11 @@ def test_a_password_that_lies_there_already_is_taken(desk: Desk) -> None:
     credential.parent.mkdir(parents=True, mode=0o700)
     credential.write_text("secret\n")
     credential.chmod(0o600)
-    done = desk.silent(*GIVEN, "--mode", "draft", "--imap", f"localhost:{desk.dovecot.imaps_port}")
+    given = (*GIVEN, "--mode", "draft", "--imap", f"localhost:{desk.dovecot.imaps_port}")
+    done = desk.silent(*given)
+    assert done.returncode == 64, "the other server is one that the DNS alone names"
+    assert re.search(r"servers of another domain were found \(SMTP localhost:\d+ tls\)", done.stderr)
+    done = desk.silent(*given, "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The password is taken from" in done.stdout
     assert tomllib.loads(desk.config.read_text())["replies"] == {"mode": "draft"}
