@@ -41,6 +41,8 @@ def ask_addresses(asker: Asker, console: Console, draft: Draft, past: Correspond
         for number in asker.ask("Which of them are yours?", read_numbers(len(hints)), hint=_NUMBERS):
             draft.addresses.append(hints[number - 1].address)
         past.add_own(draft.addresses)
+        if not asker.on_terminal:
+            console.print("None of them was taken. Those that are yours are named with --address, each with its own.")
     known = {normal_address(each) for each in draft.addresses}
 
     def read(text: str) -> str:

@@ -211,4 +211,5 @@ def _verdict(show: Show, story: Story, folder: Path, console: Console) -> int:
         ("state/", "the ledger and the daemon's log"),
     ):
         console.print(Text(f"  {name:<13}{what}"))
+    console.print("For your own mailbox: responder init", highlight=False)
     return 1 if wrong else 0

@@ -303,6 +303,7 @@ def test_without_a_terminal_it_takes_what_is_given(desk: Desk) -> None:
     done = desk.silent(*GIVEN, "--yes", "--password-file", str(secret), "--mode", "send")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "responder client add vostok --address ivan@vostok.example --timezone Asia/Vladivostok" in done.stdout
+    assert "None of them was taken" in done.stdout, "the alias is shown, and stays out"
     assert "All is well" in done.stdout
     assert "responder run" in done.stdout
     tables = tomllib.loads(desk.config.read_text())
