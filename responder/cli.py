@@ -87,8 +87,9 @@ def init(config_path: Path | None, state_path: Path | None, **wish: Any) -> None
     nobody becomes a client that way: `responder client add` does that.
     """
     from responder.commands import init as room  # noqa: PLC0415
+    from responder.commands.init_given import Wish  # noqa: PLC0415
 
-    sys.exit(room.init(config_path, state_path, room.Wish(**wish)))
+    sys.exit(room.init(config_path, state_path, Wish(**wish)))
 
 
 @main.command(

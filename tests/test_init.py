@@ -17,7 +17,7 @@ from rich.console import Console
 
 from responder import config
 from responder.adapters.discovery import Found
-from responder.commands import init, init_draft, init_servers, service
+from responder.commands import init, init_draft, init_given, init_rules, init_servers, service
 from responder.commands.asking import Asker
 from responder.commands.init_draft import Draft, credential_file, write_files
 from responder.commands.init_people import ask_clients
@@ -134,7 +134,7 @@ def test_a_place_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:
     """Not after three minutes of answers."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="nothing can be written in"):
-        init.init(tmp_path / "file/responder/config.toml", None, init.Wish())
+        init.init(tmp_path / "file/responder/config.toml", None, init_given.Wish())
 
 
 # --------------------------------------------------------------------------------- the command line
@@ -142,9 +142,11 @@ def test_a_place_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:
 
 def test_a_term_of_the_command_line_counts_with_the_windows_that_will_be_suggested(tmp_path: Path) -> None:
     """A promise of the next window needs windows, and those are suggested; with "none" it is refused."""
-    wish = init.Wish(response="next window")
-    assert init._given_week(draft(), tmp_path / "config.toml", init._given(wish)) == []
-    refused = init._given_week(draft(), tmp_path / "config.toml", init._given(replace(wish, windows="none")))
+    wish = init_given.Wish(response="next window")
+    assert init_rules.given_week(draft(), tmp_path / "config.toml", init_given.read_given(wish)) == []
+    refused = init_rules.given_week(
+        draft(), tmp_path / "config.toml", init_given.read_given(replace(wish, windows="none"))
+    )
     assert [fault.partition(":")[0] for fault in refused] == ["--response"]
 
 
@@ -167,7 +169,7 @@ def test_what_is_printed_for_a_shell_is_one_word_each(tmp_path: Path, monkeypatc
 class Doors(init_servers.Account):
     """An account at servers that let in by what ``opens`` says, and note each try."""
 
-    def __init__(self, opens: Callable[[str, Draft], bool], path: Path, given: init_servers.Given) -> None:
+    def __init__(self, opens: Callable[[str, Draft], bool], path: Path, given: init_given.Wish) -> None:
         self.draft = draft(password="")
         super().__init__(Asker(on_terminal=True), Console(file=io.StringIO()), self.draft, path, given)
         self.opens = opens
@@ -192,9 +194,7 @@ def test_another_password_is_tried_at_both_servers(tmp_path: Path, monkeypatch: 
     """The one that the second server takes may be wrong at the first, which had taken the one before."""
     answers(monkeypatch, "first", "", "second", "", "both")
     accepted = {"imap": {"first", "both"}, "smtp": {"second", "both"}}
-    account = Doors(
-        lambda kind, chosen: chosen.password in accepted[kind], tmp_path / "config.toml", init_servers.Given()
-    )
+    account = Doors(lambda kind, chosen: chosen.password in accepted[kind], tmp_path / "config.toml", init_given.Wish())
     account.draft.username = "anna"
     account.log_in()
     assert account.draft.password == "both"
@@ -212,7 +212,7 @@ def test_a_password_typed_for_standard_input_is_not_shown(tmp_path: Path, monkey
     monkeypatch.setattr("click.prompt", prompt)
     monkeypatch.setattr("responder.commands.edit.on_terminal", lambda: True)
     monkeypatch.setattr(sys, "stdin", io.StringIO("seen\n"))
-    account = Doors(lambda *_: True, tmp_path / "config.toml", init_servers.Given(password_file="-", yes=True))
+    account = Doors(lambda *_: True, tmp_path / "config.toml", init_given.Wish(password_file="-", yes=True))
     account.log_in()
     assert (account.draft.password, hidden) == ("secret", [True])
 
@@ -227,7 +227,7 @@ def test_servers_that_only_the_dns_names_are_confirmed_one_by_one(
     asked: list[str] = []
     monkeypatch.setattr("click.confirm", lambda question, **_: bool(asked.append(question)))
     answers(monkeypatch, "smtp.example.com")
-    account = Doors(lambda *_: True, tmp_path / "config.toml", init_servers.Given(imap="imap.example.com"))
+    account = Doors(lambda *_: True, tmp_path / "config.toml", init_given.Wish(imap="imap.example.com"))
     account.find()
     assert asked == ["Use this? SMTP smtp.elsewhere.example:465 tls"]
     assert (account.draft.imap.host, account.draft.smtp.host) == ("imap.example.com", "smtp.example.com")

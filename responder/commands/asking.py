@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from responder.config import Server
-from responder.config.spelling import BUILT_IN_LANGUAGES, meant, read_holidays, read_zone, shown, zone_names
+from responder.config.spelling import BUILT_IN_LANGUAGES, meant, read_holidays, read_term, read_zone, shown, zone_names
 from responder.config.values import is_loopback
 from responder.core.address import normal_address, normal_domain
 
@@ -311,3 +311,20 @@ def country_of(zone: str) -> str:
             except ValueError:
                 return ""
     return ""
+
+
+def read_response(text: str) -> str:
+    """Return a response time as the file spells it."""
+    plain = " ".join(text.lower().split())
+    read_term(plain)
+    return plain
+
+
+def system_zone() -> str:
+    """Return this machine's zone, "" where it has none of a place (a server in UTC)."""
+    import tzlocal  # noqa: PLC0415 - only here; it is what dateparser asks as well
+
+    try:
+        return read_place(tzlocal.get_localzone_name())
+    except Exception:  # noqa: BLE001 - whatever the machine has set: it is only a suggestion
+        return ""

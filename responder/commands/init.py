@@ -11,10 +11,9 @@ import os
 import shlex
 import sys
 import tempfile
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -25,58 +24,20 @@ from responder.adapters.clock import SystemClock
 from responder.adapters.oauth_tokens import TokenStore
 from responder.commands import check, edit, place, run, service
 from responder.commands.acquaint import look_back
-from responder.commands.asking import (
-    Asker,
-    country_of,
-    language_of,
-    read_address,
-    read_country,
-    read_name,
-    read_place,
-    read_server,
-    read_spoken_language,
-)
+from responder.commands.asking import Asker, read_address, read_name
 from responder.commands.init_draft import MAILBOX, Draft, write_files
+from responder.commands.init_given import Wish, demand, read_given
 from responder.commands.init_people import ask_addresses, ask_clients
-from responder.commands.init_servers import Account, Given
-from responder.commands.pictures import week_picture
-from responder.commands.week_words import EXAMPLES, first_hours, read_week, say_week
+from responder.commands.init_rules import ask_rules, given_week
+from responder.commands.init_servers import Account
 from responder.config.places import is_there, new_place
-from responder.config.spelling import read_term
 from responder.core.correspondents import FIELDS
 from responder.errors import ConfigurationError, ResponderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from responder.core.correspondents import Correspondence
 
-T = TypeVar("T")
-
 _BACK = timedelta(days=90)
-_NO_WINDOWS = frozenset({"none", "no", "-", "нет"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the command line says; "" or None was not given. ``mode`` is "draft" or "send"."""
-
-    name: str = ""
-    addresses: tuple[str, ...] = ()
-    timezone: str = ""
-    language: str = ""
-    holidays: str = ""
-    hours: str = ""
-    windows: str = ""
-    response: str = ""
-    mode: str | None = None
-    imap: str = ""
-    smtp: str = ""
-    username: str = ""
-    password_file: str = ""
-    oauth_client_id: str = ""
-    start: bool | None = None
-    yes: bool = False
 
 
 def init(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
@@ -86,10 +47,10 @@ def init(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
     already or the files cannot be written, and what the servers said where nobody can be asked.
     """
     path = _place(config_path)
-    read = _given(wish)
+    read = read_given(wish)
     asker = Asker(on_terminal=edit.on_terminal() and not wish.yes)
     if not asker.on_terminal:
-        _demand(wish)
+        demand(wish)
     console = Console(highlight=False)
     console.print(f"This sets responder up and writes {path}.", markup=False, soft_wrap=True)
     if asker.on_terminal:
@@ -99,11 +60,11 @@ def init(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
         )
     draft = Draft()
     draft.check_beside(path)
-    if faults := _given_week(draft, path, read):
+    if faults := given_week(draft, path, read):
         raise click.UsageError("nothing was written: " + "\n".join(faults))
     draft.name = read.name or asker.ask("Your name, as replies are signed", read_name)
     draft.addresses = read.addresses or [asker.ask("Your mail address", read_address)]
-    account = Account(asker, console, draft, path, _servers(wish))
+    account = Account(asker, console, draft, path, wish)
     account.find()
     account.log_in()
     past = _look_back(console, account, draft)
@@ -111,7 +72,7 @@ def init(config_path: Path | None, state_path: Path | None, wish: Wish) -> int:
         ask_addresses(asker, console, draft, past)
     draft.check_beside(path)  # now that the owner's addresses are known
     _ask_trust(asker, console, draft, past)
-    _ask_rules(asker, console, draft, path, read, past)
+    ask_rules(asker, console, draft, path, read, past)
     ask_clients(asker, console, draft, path, past)
     draft.trial = _trial(asker, console, wish)
     console.print()
@@ -157,82 +118,6 @@ def _writable(path: Path) -> Path:
             "`sudo`"
         )
     return path
-
-
-# ------------------------------------------------------------------------------------ the command line
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """What was given, as it was read; None where it was not."""
-
-    name: str
-    addresses: list[str]
-    timezone: str
-    language: str
-    holidays: str | None
-    hours: dict[str, list[str]] | None
-    windows: dict[str, list[str]] | None
-    response: str
-
-
-def _given(wish: Wish) -> _Read:
-    """Read what the command line has; raises click.UsageError with all that cannot stand."""
-    faults: list[str] = []
-
-    def value(option: str, text: str, read: Callable[[str], T], otherwise: T) -> T:
-        if not text:
-            return otherwise
-        try:
-            return read(text)
-        except ValueError as error:
-            faults.append(f"{option}: {error}")
-            return otherwise
-
-    nothing: dict[str, list[str]] | None = None
-    found = _Read(
-        name=value("--name", wish.name, read_name, ""),
-        addresses=[value("--address", each, read_address, each) for each in wish.addresses],
-        timezone=value("--timezone", wish.timezone, read_place, ""),
-        language=value("--language", wish.language, read_spoken_language, ""),
-        holidays=value("--holidays", wish.holidays, _country, None),
-        hours=value("--hours", wish.hours, _week, nothing),
-        windows=value("--windows", wish.windows, read_windows, nothing),
-        response=value("--response", wish.response, read_response, ""),
-    )
-    value("--imap", wish.imap, read_server("imap"), None)
-    value("--smtp", wish.smtp, read_server("smtp"), None)
-    if faults:
-        raise click.UsageError("nothing was written: " + "\n".join(faults))
-    return found
-
-
-def _country(text: str) -> str | None:
-    return read_country(text)
-
-
-def _week(text: str) -> dict[str, list[str]] | None:
-    return read_week(text)
-
-
-def _servers(wish: Wish) -> Given:
-    return Given(
-        imap=wish.imap,
-        smtp=wish.smtp,
-        username=wish.username,
-        password_file=wish.password_file,
-        oauth_client_id=wish.oauth_client_id,
-        yes=wish.yes,
-    )
-
-
-def _demand(wish: Wish) -> None:
-    """Raise click.UsageError that names all that is missing, where nobody can be asked."""
-    missing = [option for option, value in (("--name", wish.name), ("--address", wish.addresses)) if not value]
-    if not wish.timezone and not system_zone():
-        missing.append("--timezone (this machine has none of its own)")
-    if missing:
-        raise click.UsageError(f"nothing was written: there is no terminal to ask on; missing: {', '.join(missing)}")
 
 
 # ---------------------------------------------------------------------------------------- past mail
@@ -285,129 +170,6 @@ def _ask_trust(asker: Asker, console: Console, draft: Draft, past: Correspondenc
     )
     if asker.confirm("Believe it?", default=True):
         draft.trusted_authserv_id = name
-
-
-# -------------------------------------------------------------------------------------------- rules
-
-
-def _ask_rules(
-    asker: Asker, console: Console, draft: Draft, path: Path, read: _Read, past: Correspondence | None
-) -> None:
-    """Ask for zone, language, holidays, hours, windows and term; the week is shown, and asked until it is right."""
-    draft.timezone = read.timezone or _ask_zone(asker, past)
-    spoken = language_of(draft.name, os.environ.get("LC_ALL") or os.environ.get("LANG", ""))
-    draft.language = read.language or asker.ask(
-        "Language",
-        read_spoken_language,
-        default=spoken,
-        hint="ru or en: of your morning overview, and of replies to clients for whom you name none.",
-    )
-    draft.holidays = read.holidays if read.holidays is not None else _ask_holidays(asker, draft)
-    wanted = read
-    while True:
-        if wanted.hours is None:
-            draft.hours = asker.ask(
-                "When do you work?",
-                lambda text: _fitting(draft, path, "hours", read_week(text)),
-                default=say_week(draft.hours),
-                hint=f"Days, then hours, in your own time: {EXAMPLES}.",
-            )
-        if wanted.windows is None:
-            draft.windows = asker.ask(
-                "When do you return calls?",
-                lambda text: _fitting(draft, path, "windows", read_windows(text)),
-                default=say_week(draft.windows or first_hours(draft.hours)),
-                hint='Mail that came meanwhile waits in a folder for these hours; "none": it stays in INBOX.',
-            )
-        if not wanted.response or draft.faults(path, "response"):
-            draft.response = asker.ask(
-                "How soon do you answer?",
-                lambda text: _fitting(draft, path, "response", read_response(text)),
-                default=draft.response,
-                hint='What replies promise: "4 working hours", "1 working day", "24 hours" or "next window".',
-            )
-        _show_week(console, draft, path)
-        if asker.confirm("Is this your week?", default=True):
-            return
-        wanted = _NOTHING
-
-
-def _given_week(draft: Draft, path: Path, read: _Read) -> list[str]:
-    """Take over what the command line has of the week; return what speaks against it."""
-    draft.hours = read.hours or draft.hours
-    draft.windows = first_hours(draft.hours) if read.windows is None else read.windows  # as it would be suggested
-    draft.response = read.response or draft.response
-    found = [f"--{name}: {fault}" for name in ("hours", "windows", "response") for fault in draft.faults(path, name)]
-    draft.windows = read.windows or {}
-    return found
-
-
-def _fitting(draft: Draft, path: Path, name: str, value: T) -> T:
-    """Return a value that the configuration takes in that table; raises ValueError with what it says against it."""
-    before = getattr(draft, name)
-    setattr(draft, name, value)
-    if faults := draft.faults(path, name):
-        setattr(draft, name, before)
-        raise ValueError(faults[0])
-    return value
-
-
-def _ask_zone(asker: Asker, past: Correspondence | None) -> str:
-    """Ask where the owner lives: by the clock of what they sent, where that is sure, else by this machine's.
-
-    Where nobody can be asked the machine's counts, which somebody has set.
-    """
-    default, why = system_zone(), ""
-    guess = past.own_zone(default) if past is not None and asker.on_terminal else None
-    if guess is not None and (guess.sure or not default):
-        default, why = guess.zone, f" Your sent mail: {guess.why}."
-    return asker.ask(
-        "Your time zone",
-        read_place,
-        default=default or None,
-        hint=f"A city will do, or a name like Europe/Moscow.{why}",
-    )
-
-
-def _ask_holidays(asker: Asker, draft: Draft) -> str:
-    return asker.ask(
-        "Public holidays",
-        read_country,
-        default=country_of(draft.timezone) or "none",
-        hint='On which you are closed: those of a country, like DE, or of a part of it, like DE-BY; "none" for none.',
-    )
-
-
-_NOTHING = _Read(name="", addresses=[], timezone="", language="", holidays=None, hours=None, windows=None, response="")
-
-
-def _show_week(console: Console, draft: Draft, path: Path) -> None:
-    policy = draft.load(path).policy
-    today_on = SystemClock().now().astimezone(policy.owner.zone).date()
-    console.print()
-    console.print(week_picture(policy, today_on - timedelta(days=today_on.weekday())))
-
-
-def read_windows(text: str) -> dict[str, list[str]]:
-    """Return callback windows as days → stretches; empty for "none"."""
-    return {} if text.casefold() in _NO_WINDOWS else read_week(text)
-
-
-def read_response(text: str) -> str:
-    """Return a response time as the file spells it."""
-    plain = " ".join(text.lower().split())
-    read_term(plain)
-    return plain
-
-
-def system_zone() -> str:
-    """Return this machine's zone, "" where it has none of a place (a server in UTC)."""
-    import tzlocal  # noqa: PLC0415 - only here; it is what dateparser asks as well
-
-    try:
-        return read_place(tzlocal.get_localzone_name())
-    except Exception:  # noqa: BLE001 - whatever the machine has set: it is only a suggestion
-        return ""
 
 
 # ------------------------------------------------------------------------------------------ the end

@@ -10,7 +10,6 @@ import asyncio
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from responder.adapters.providers import Provider
     from responder.commands.asking import Asker
     from responder.commands.init_draft import Draft
+    from responder.commands.init_given import Wish
 
 _HELP = 'Your provider\'s help pages name them; look for "IMAP" there, or in the settings of your mail program.'
 _UNKNOWN_SIGN_IN = (
@@ -47,22 +47,10 @@ _UNKNOWN_SIGN_IN = (
 _APPLICATION = "Application (client) ID that you have registered with your provider, see the README"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What the command line says of the servers; "" was not given. ``password_file`` "-" is standard input."""
-
-    imap: str = ""
-    smtp: str = ""
-    username: str = ""
-    password_file: str = ""
-    oauth_client_id: str = ""
-    yes: bool = False
-
-
 class Account:
     """The account that is being set up: servers, login, and for OAuth2 the tokens of the first sign-in."""
 
-    def __init__(self, asker: Asker, console: Console, draft: Draft, path: Path, given: Given) -> None:
+    def __init__(self, asker: Asker, console: Console, draft: Draft, path: Path, given: Wish) -> None:
         self._asker = asker
         self._console = console
         self._draft = draft

@@ -28,6 +28,7 @@ _SEVERAL = {
     "mon-fri": "weekdays weekday workdays будни будням рабочие будние",
     "sat-sun": "weekend weekends выходные выходным",
 }
+_NO_WINDOWS = frozenset({"none", "no", "-", "нет"})
 _NAMES = {word: days for days, words in _SEVERAL.items() for word in words.split()}
 
 
@@ -48,6 +49,11 @@ def read_week(text: str) -> dict[str, list[str]]:
     if rest := text[at:].strip():
         raise ValueError(f"{shown(rest)} is not understood here: write days and hours like {EXAMPLES}")
     return reader.finish()
+
+
+def read_windows(text: str) -> dict[str, list[str]]:
+    """Return callback windows as days → stretches; empty for "none"."""
+    return {} if text.casefold() in _NO_WINDOWS else read_week(text)
 
 
 def say_week(week: dict[str, list[str]]) -> str:
