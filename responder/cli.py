@@ -6,6 +6,7 @@ Heavy rooms are imported by the command that needs them, so that ``--help`` is q
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -489,6 +490,9 @@ def _fail(error: ResponderError) -> NoReturn:
 
 def run() -> None:
     """Run the command line; errors that a person can act on are printed plainly, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows "?" for what it does not have
     try:
         main(standalone_mode=False)
     except click.UsageError as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 
 import click
 import pytest
@@ -73,3 +75,11 @@ def test_the_completion_names_the_commands() -> None:
         env={"_RESPONDER_COMPLETE": "bash_complete", "COMP_WORDS": "responder re", "COMP_CWORD": "1"},
     )
     assert "plain,replay" in done.output
+
+
+def test_a_terminal_that_has_not_all_letters_gets_a_question_mark() -> None:
+    """An older locale is no reason to break off with a traceback."""
+    environ = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    words = [sys.executable, "-m", "responder", "replay", "--help"]
+    done = subprocess.run(words, env=environ, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, b"\xab?????\xbb" in done.stdout) == (0, True), done.stderr
