@@ -231,7 +231,7 @@ def _get(
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if parts.scheme != "https" or not host or parts.port not in {None, _HTTPS} or "@" in parts.netloc:
         return None, ""
-    if not path.isascii() or not path.isprintable() or " " in path:
+    if not url.isprintable() or not path.isascii() or " " in path:  # the whole of it is shown in the end
         return None, ""
     with dial(host, _HTTPS, deadline) as plain:
         plain.settimeout(deadline.left())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -321,3 +323,10 @@ def test_an_endless_answer_ends_in_time(web: Https, part: str, monkeypatch: pyte
 def test_where_nobody_listens_there_is_nothing() -> None:
     """A refused connection is no file."""
     assert Net(place=lambda _host, _port: ("127.0.0.1", 9)).fetch(FIRST) is None
+
+
+def test_an_address_that_would_write_to_the_terminal_is_not_asked() -> None:
+    """Where a file was found in the end is shown; a redirect may lead to an address with control characters."""
+    dial = Mock(side_effect=OSError)
+    assert autoconfig.fetch("https://a.example/config.xml#\x1b[2J", dial, ssl.create_default_context()) is None
+    dial.assert_not_called()
