@@ -77,7 +77,7 @@ def demo(folder: Path | None) -> None:
 @click.option("--username", default="", help="The login's name; left out: the address.")
 @click.option("--password-file", default="", metavar="FILE", help="A file that holds the password; - is stdin.")
 @click.option("--oauth-client-id", default="", metavar="ID", help="Your application's id, for sign-in by OAuth2.")
-@click.option("--start/--no-start", default=None, help="Start it at the end, or do not; else it is asked.")
+@click.option("--start/--no-start", default=None, help="Start it at the end, or do not; left out: you are asked.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing: take what is given and what would be suggested.")
 @_CONFIG
 @_STATE

@@ -17,13 +17,15 @@ from rich.console import Console
 
 from responder import config
 from responder.adapters.discovery import Found
+from responder.adapters.oauth_tokens import Tokens, TokenStore
 from responder.commands import init, init_draft, init_given, init_rules, init_servers, service
 from responder.commands.asking import Asker
 from responder.commands.init_draft import Draft, credential_file, write_files
+from responder.commands.init_given import Wish
 from responder.commands.init_people import ask_clients
 from responder.config import Server
 from responder.core.correspondents import Correspondence
-from responder.errors import ConfigurationError, PermanentError
+from responder.errors import ConfigurationError, PermanentError, TemporaryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +136,7 @@ def test_a_place_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:
     """Not after three minutes of answers."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="nothing can be written in"):
-        init.init(tmp_path / "file/responder/config.toml", None, init_given.Wish())
+        init.init(tmp_path / "file/responder/config.toml", None, Wish())
 
 
 # --------------------------------------------------------------------------------- the command line
@@ -142,7 +144,7 @@ def test_a_place_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:
 
 def test_a_term_of_the_command_line_counts_with_the_windows_that_will_be_suggested(tmp_path: Path) -> None:
     """A promise of the next window needs windows, and those are suggested; with "none" it is refused."""
-    wish = init_given.Wish(response="next window")
+    wish = Wish(response="next window")
     assert init_rules.given_week(draft(), tmp_path / "config.toml", init_given.read_given(wish)) == []
     refused = init_rules.given_week(
         draft(), tmp_path / "config.toml", init_given.read_given(replace(wish, windows="none"))
@@ -169,7 +171,7 @@ def test_what_is_printed_for_a_shell_is_one_word_each(tmp_path: Path, monkeypatc
 class Doors(init_servers.Account):
     """An account at servers that let in by what ``opens`` says, and note each try."""
 
-    def __init__(self, opens: Callable[[str, Draft], bool], path: Path, given: init_given.Wish) -> None:
+    def __init__(self, opens: Callable[[str, Draft], bool], path: Path, given: Wish) -> None:
         self.draft = draft(password="")
         super().__init__(Asker(on_terminal=True), Console(file=io.StringIO()), self.draft, path, given)
         self.opens = opens
@@ -192,13 +194,66 @@ class Doors(init_servers.Account):
 
 def test_another_password_is_tried_at_both_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that the second server takes may be wrong at the first, which had taken the one before."""
-    answers(monkeypatch, "first", "", "second", "", "both")
+    answers(monkeypatch, "first", "", "second", "", "", "both")
     accepted = {"imap": {"first", "both"}, "smtp": {"second", "both"}}
-    account = Doors(lambda kind, chosen: chosen.password in accepted[kind], tmp_path / "config.toml", init_given.Wish())
+    account = Doors(lambda kind, chosen: chosen.password in accepted[kind], tmp_path / "config.toml", Wish())
     account.draft.username = "anna"
     account.log_in()
     assert account.draft.password == "both"
     assert account.tried == ["imap first", "smtp first", "imap second", "imap both", "smtp both"]
+
+
+def test_after_a_second_refusal_the_server_is_asked_for_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's server refuses every password: then it is the server that has to be mended."""
+    answers(monkeypatch, "secret", "", "secret", "imap.right.example", "", "secret")
+    right = "imap.right.example"
+    account = Doors(lambda kind, chosen: kind == "smtp" or chosen.imap.host == right, tmp_path / "c.toml", Wish())
+    account.draft.username = "anna"
+    account.log_in()
+    assert account.draft.imap.host == right
+    assert account.tried == ["imap secret"] * 3 + ["smtp secret"]
+
+
+def test_tokens_that_a_failing_login_has_rotated_are_kept(tmp_path: Path) -> None:
+    """Else the next try would show the provider a refresh token that is used up, and the sign-in would be gone."""
+    account = Doors(lambda *_: True, tmp_path / "c.toml", Wish())
+    account.tokens = Tokens(refresh_token="first")
+
+    async def rotate_and_fail(state: Path) -> None:
+        store = TokenStore(state, init_draft.MAILBOX)
+        assert store.read() == Tokens(refresh_token="first")
+        store.save(Tokens(refresh_token="second"))
+        raise TemporaryError("the server is down")
+
+    with pytest.raises(TemporaryError):
+        account.run(rotate_and_fail)
+    assert account.tokens == Tokens(refresh_token="second")
+
+
+def test_a_refused_sign_in_may_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the application that is known already; the tokens of the new sign-in count."""
+    answers(monkeypatch, "anna")
+    monkeypatch.setattr("click.confirm", lambda *_, **__: True)
+    signed = iter([Tokens(refresh_token="first"), Tokens(refresh_token="second")])
+    monkeypatch.setattr(init_servers.login, "sign_in", lambda *_, **__: next(signed))
+    account = Doors(lambda *_: account.tokens == Tokens(refresh_token="second"), tmp_path / "c.toml", Wish())
+    account._sign_in({"provider": "microsoft"}, "an-application")
+    assert not account._let_in("imap", account._try_imap)
+    assert account._let_in("imap", account._try_imap)
+    assert account.draft.oauth2 == {"provider": "microsoft", "client_id": "an-application"}
+
+
+@pytest.mark.parametrize(("given", "installed"), [(None, False), (False, False), (True, True)])
+def test_nothing_is_installed_that_nobody_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, given: bool | None, installed: bool
+) -> None:
+    """Without a terminal the service is made and started by --start alone."""
+    done: list[Path] = []
+    monkeypatch.setattr(service, "is_for", lambda _: True)
+    monkeypatch.setattr(service, "install", lambda _, path, **__: bool(done.append(path)))
+    console, silent = Console(file=io.StringIO()), Asker(on_terminal=False)
+    init._start(silent, console, tmp_path, None, Wish(start=given), with_password=True)
+    assert bool(done) is installed
 
 
 def test_a_password_typed_for_standard_input_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +267,7 @@ def test_a_password_typed_for_standard_input_is_not_shown(tmp_path: Path, monkey
     monkeypatch.setattr("click.prompt", prompt)
     monkeypatch.setattr("responder.commands.edit.on_terminal", lambda: True)
     monkeypatch.setattr(sys, "stdin", io.StringIO("seen\n"))
-    account = Doors(lambda *_: True, tmp_path / "config.toml", init_given.Wish(password_file="-", yes=True))
+    account = Doors(lambda *_: True, tmp_path / "config.toml", Wish(password_file="-", yes=True))
     account.log_in()
     assert (account.draft.password, hidden) == ("secret", [True])
 
@@ -227,7 +282,7 @@ def test_servers_that_only_the_dns_names_are_confirmed_one_by_one(
     asked: list[str] = []
     monkeypatch.setattr("click.confirm", lambda question, **_: bool(asked.append(question)))
     answers(monkeypatch, "smtp.example.com")
-    account = Doors(lambda *_: True, tmp_path / "config.toml", init_given.Wish(imap="imap.example.com"))
+    account = Doors(lambda *_: True, tmp_path / "config.toml", Wish(imap="imap.example.com"))
     account.find()
     assert asked == ["Use this? SMTP smtp.elsewhere.example:465 tls"]
     assert (account.draft.imap.host, account.draft.smtp.host) == ("imap.example.com", "smtp.example.com")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from typing import TYPE_CHECKING, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 
+from responder.adapters.clock import SystemClock
 from responder.config import Server
 from responder.config.spelling import BUILT_IN_LANGUAGES, meant, read_holidays, read_term, read_zone, shown, zone_names
 from responder.config.values import is_loopback
@@ -79,6 +81,13 @@ class Asker:
                 return read(str(text).strip())
             except ValueError as error:
                 self.mend(str(error))
+
+    def ask_zone(self, question: str, *, default: str, hint: str = "") -> str:
+        """Return a zone; what time it is there is said, so that another city of that name shows. "": no default."""
+        zone = self.ask(question, read_place, default=default or None, hint=hint)
+        if self.on_terminal:
+            click.echo(f"  {zone}: it is {SystemClock().now().astimezone(ZoneInfo(zone)):%H:%M} there now.")
+        return zone
 
     def secret(self, question: str) -> str:
         """Return a password, typed unseen; only on a terminal."""

@@ -6,13 +6,10 @@ an option, so that it works without a terminal as well.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shlex
 import sys
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,6 +32,8 @@ from responder.core.correspondents import FIELDS
 from responder.errors import ConfigurationError, ResponderError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from responder.core.correspondents import Correspondence
 
 _BACK = timedelta(days=90)
@@ -135,27 +134,19 @@ def _look_back(console: Console, account: Account, draft: Draft) -> Corresponden
             await mailbox.close()
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with (
-        Progress(*columns, console=console, transient=True) as progress,
-        tempfile.TemporaryDirectory(prefix="responder-init-") as state,
-    ):
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Reading the headers of the last 90 days", total=None)
 
         def progressed(done: int, of: int) -> None:
             progress.update(task, completed=done, total=of)
 
-        if account.tokens is not None:
-            TokenStore(Path(state), MAILBOX).save(account.tokens)
         try:
-            found = asyncio.run(look(Path(state)))
+            return account.run(look)
         except ResponderError as error:
             console.print(
                 f"Past mail could not be read, so nothing is suggested: {error}", markup=False, soft_wrap=True
             )
             return None
-        if account.tokens is not None:
-            account.tokens = TokenStore(Path(state), MAILBOX).read()
-    return found
 
 
 def _ask_trust(asker: Asker, console: Console, draft: Draft, past: Correspondence | None) -> None:
@@ -192,7 +183,8 @@ def _start(
 ) -> int:
     """Start it as the machine allows: as a service, or here in the terminal; else say how."""
     if service.is_for(path):
-        if wish.start or (wish.start is None and asker.confirm("Install it as a service and start it?", default=True)):
+        question = "Install it as a service and start it?"
+        if wish.start or (wish.start is None and asker.on_terminal and asker.confirm(question, default=True)):
             return service.install(console, path, with_password=with_password)
         console.print('To have it always on: see the README, "The same by hand".')
         return 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from responder.commands.asking import read_address, read_client_address, read_numbers, read_place, read_spoken_language
+from responder.commands.asking import read_address, read_client_address, read_numbers, read_spoken_language
 from responder.core.address import normal_address
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def ask_clients(asker: Asker, console: Console, draft: Draft, path: Path, past: 
     """Add clients: those of the list that the owner chooses, and those that they type; each with zone and language."""
     hints: Sequence[ClientHint] = past.clients(draft.timezone) if past is not None else ()
     if hints:
-        console.print("\nIn the last 90 days you wrote with:")
+        console.print("\nWho wrote to you in the last 90 days, most letters first:")
         _show_hints(console, hints)
     if not asker.on_terminal:
         if hints:
@@ -91,7 +91,7 @@ def _show_hints(console: Console, hints: Sequence[ClientHint]) -> None:
     for number, hint in enumerate(hints, start=1):
         addresses = ", ".join(hint.addresses)
         who = addresses if hint.name in hint.addresses else f"{hint.name}: {addresses}"
-        answers = f", {hint.answered} of yours to them" if hint.answered else ""
+        answers = f", {hint.answered or 'none'} of yours to them"
         where = "where they live nothing tells"
         if hint.zone is not None:
             where = f"{'' if hint.zone.sure else 'perhaps '}{hint.zone.zone} ({hint.zone.why})"
@@ -156,8 +156,7 @@ def _add(
         return text
 
     table["name"] = asker.ask("  Name of the client", read_name, default=name)
-    place = asker.ask("  Where are they? (a city, a zone)", read_place, default=zone or draft.timezone)
-    table["timezone"] = place
+    table["timezone"] = asker.ask_zone("  Where are they? (a city, a zone)", default=zone or draft.timezone)
     spoken = asker.ask("  Language of the replies", read_spoken_language, default=language or draft.language)
     if spoken != draft.language:
         table["language"] = spoken

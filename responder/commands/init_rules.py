@@ -11,7 +11,6 @@ from responder.commands.asking import (
     country_of,
     language_of,
     read_country,
-    read_place,
     read_response,
     read_spoken_language,
     system_zone,
@@ -104,12 +103,7 @@ def _ask_zone(asker: Asker, past: Correspondence | None) -> str:
     guess = past.own_zone(default) if past is not None and asker.on_terminal else None
     if guess is not None and (guess.sure or not default):
         default, why = guess.zone, f" Your sent mail: {guess.why}."
-    return asker.ask(
-        "Your time zone",
-        read_place,
-        default=default or None,
-        hint=f"A city will do, or a name like Europe/Moscow.{why}",
-    )
+    return asker.ask_zone("Your time zone", default=default, hint=f"A city will do, or a name like Europe/Moscow.{why}")
 
 
 def _ask_holidays(asker: Asker, draft: Draft) -> str:

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -23,11 +23,11 @@ from responder.commands import edit, login
 from responder.commands.asking import read_password, read_server, say_server
 from responder.commands.init_draft import MAILBOX, credential_file
 from responder.config import SecretRef
-from responder.errors import ConfigurationError, PermanentError, ResponderError, TemporaryError
+from responder.errors import ConfigurationError, ResponderError
 from responder.premises import build_outbox, build_past_mailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from rich.console import Console
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from responder.commands.asking import Asker
     from responder.commands.init_draft import Draft
     from responder.commands.init_given import Wish
+
+T = TypeVar("T")
 
 _HELP = 'Your provider\'s help pages name them; look for "IMAP" there, or in the settings of your mail program.'
 _UNKNOWN_SIGN_IN = (
@@ -58,6 +60,7 @@ class Account:
         self._given = given
         self._provider: Provider | None = None
         self._sign_in_only = False
+        self._refusals = 0
         self.tokens: Tokens | None = None
 
     # ------------------------------------------------------------------------------------ servers
@@ -128,7 +131,7 @@ class Account:
             page = f"\n  {provider.secret_url}" if provider.secret_url else ""
             self._say(f"{provider.name}: {provider.secret}{page}")
         if provider is not None and provider.sign_in == "oauth2" and provider.oauth and not self._given.password_file:
-            self._sign_in(provider.oauth)
+            self._sign_in(provider.oauth, self._given.oauth_client_id)
         else:
             if self._sign_in_only and provider is None:
                 self._say(_UNKNOWN_SIGN_IN)
@@ -158,10 +161,9 @@ class Account:
     def _ask_password(self) -> None:
         self._draft.password = self._asker.secret(f"Password of {self._draft.username} (not shown)")
 
-    def _sign_in(self, oauth: Any) -> None:
+    def _sign_in(self, oauth: Mapping[str, Any], client_id: str) -> None:
         """Sign in by OAuth2 until the provider knows the application and the owner has agreed."""
         asker, draft = self._asker, self._draft
-        client_id = self._given.oauth_client_id
         if not client_id:
             self._need_terminal("missing: --oauth-client-id, or --password-file where passwords are allowed")
         while True:
@@ -179,31 +181,50 @@ class Account:
 
     def _let_in(self, kind: str, attempt: Callable[[Path], Coroutine[Any, Any, str]]) -> bool:
         """Try one login; after a refusal ask for what may be wrong. Returns whether it went well."""
-        asker, draft = self._asker, self._draft
         try:
-            with tempfile.TemporaryDirectory(prefix="responder-init-") as state:
+            self._say(self.run(attempt))
+        except ResponderError as error:
+            if not self._asker.on_terminal:
+                raise
+            self._asker.mend(str(error))
+            if isinstance(error, ConfigurationError):
+                self._ask_login(kind)
+            else:
+                self._ask_server(kind)
+            return False
+        return True
+
+    def run(self, work: Callable[[Path], Coroutine[Any, Any, T]]) -> T:
+        """Return what some work with the account comes to; it is given a state directory for that time.
+
+        The tokens may be rotated by it, also where it fails in the end: what is kept then is what the provider knows.
+        """
+        with tempfile.TemporaryDirectory(prefix="responder-init-") as folder:
+            store = TokenStore(Path(folder), MAILBOX)
+            if self.tokens is not None:
+                store.save(self.tokens)
+            try:
+                return asyncio.run(work(Path(folder)))
+            finally:
                 if self.tokens is not None:
-                    TokenStore(Path(state), MAILBOX).save(self.tokens)
-                self._say(asyncio.run(attempt(Path(state))))
-                if self.tokens is not None:  # it may have been rotated
-                    self.tokens = TokenStore(Path(state), MAILBOX).read()
-        except (TemporaryError, PermanentError) as error:
-            if not asker.on_terminal:
-                raise
-            asker.mend(str(error))
-            server = getattr(draft, kind)
-            question = f"{kind.upper()} server (Enter: the same once more)"
-            setattr(draft, kind, asker.ask(question, read_server(kind), default=say_server(server)))
-        except ConfigurationError as error:
-            if not asker.on_terminal:
-                raise
-            asker.mend(str(error))
-            draft.username = asker.ask("User name", _read_line, default=draft.username)
-            if draft.oauth2 is None:
-                self._ask_password()
-        else:
-            return True
-        return False
+                    self.tokens = store.read() or self.tokens
+
+    def _ask_login(self, kind: str) -> None:
+        """Ask who logs in and by what; from the second refusal on, whether it is the right server too."""
+        draft, asker = self._draft, self._asker
+        self._refusals += 1
+        if self._refusals > 1:
+            self._ask_server(kind)
+        draft.username = asker.ask("User name", _read_line, default=draft.username)
+        if draft.oauth2 is None:
+            self._ask_password()
+        elif asker.confirm("Sign in once more?", default=True):
+            self._sign_in(draft.oauth2, str(draft.oauth2["client_id"]))
+
+    def _ask_server(self, kind: str) -> None:
+        question = f"{kind.upper()} server (Enter: the same once more)"
+        server = self._asker.ask(question, read_server(kind), default=say_server(getattr(self._draft, kind)))
+        setattr(self._draft, kind, server)
 
     async def _try_imap(self, state: Path) -> str:
         mailbox = self.past_mailbox(state)

@@ -146,6 +146,7 @@ def test_three_minutes_of_answers_and_the_next_mail_is_answered(desk: Desk) -> N
         for zone, language in (("Asia/Vladivostok", "ru"), ("America/New_York", "en"), ("Europe/Berlin", "en")):
             terminal.answer("Name of the client", "")
             terminal.answer(rf"Where are they.*\[{zone}\]", "")
+            terminal.expect(rf"{zone}: it is \d\d:\d\d there now")
             terminal.answer(rf"Language of the replies \[{language}\]", "")
         terminal.answer("A client's address or domain", "")
         terminal.answer("trial week", "n")
