@@ -243,6 +243,16 @@ def test_a_refused_sign_in_may_be_made_again(tmp_path: Path, monkeypatch: pytest
     assert account.draft.oauth2 == {"provider": "microsoft", "client_id": "an-application"}
 
 
+def test_a_sign_in_without_its_extra_is_told_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No client id helps where the library is missing; what to install is said."""
+    monkeypatch.setattr(init_servers, "find_spec", lambda _: None)
+    account = Doors(lambda *_: True, tmp_path / "c.toml", Wish())
+    with pytest.raises(ConfigurationError, match=r'pip install "responder\[oauth\]", and begin again'):
+        account._sign_in({"provider": "microsoft"}, "")
+
+
 @pytest.mark.parametrize(("given", "installed"), [(None, False), (False, False), (True, True)])
 def test_nothing_is_installed_that_nobody_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, given: bool | None, installed: bool

@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ import click
 
 from responder.adapters.auth import read_secret
 from responder.adapters.discovery import Net, find_servers
-from responder.adapters.oauth_tokens import TokenStore
+from responder.adapters.oauth_tokens import MISSING, TokenStore
 from responder.adapters.providers import provider_of
 from responder.commands import edit, login
 from responder.commands.asking import read_password, read_server, say_server
@@ -164,6 +165,8 @@ class Account:
     def _sign_in(self, oauth: Mapping[str, Any], client_id: str) -> None:
         """Sign in by OAuth2 until the provider knows the application and the owner has agreed."""
         asker, draft = self._asker, self._draft
+        if find_spec("authlib") is None:
+            raise ConfigurationError(f"nothing was written: {MISSING}, and begin again")
         if not client_id:
             self._need_terminal("missing: --oauth-client-id, or --password-file where passwords are allowed")
         while True:
