@@ -36,3 +36,8 @@ class PermanentError(ResponderError):
 
 class DamagedError(PermanentError):
     """The ledger cannot be used any more: only a person can mend that. Exit status 78, so that nobody restarts it."""
+
+
+def how_to_add(extra: str) -> str:
+    """Return how an optional part is installed: from the source, because by its name an index has somebody else's."""
+    return f'add it with: pip install "/opt/responder-src[{extra}]" (the folder that responder was installed from)'

@@ -12,7 +12,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from responder.errors import ConfigurationError
+from responder.errors import ConfigurationError, how_to_add
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,9 +169,7 @@ def _keyring(service: str, username: str) -> str:
         import keyring  # noqa: PLC0415 - an extra, and slow to load: only for who uses it
         from keyring.errors import KeyringError  # noqa: PLC0415 - the same
     except ImportError:
-        raise ConfigurationError(
-            f'password: {where}: the extra is not installed; mend it with: pip install "responder[keyring]"'
-        ) from None
+        raise ConfigurationError(f"password: {where}: the extra is not installed; {how_to_add('keyring')}") from None
     try:
         found = keyring.get_password(service, username)
     except KeyringError as error:

@@ -18,7 +18,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from responder.errors import ConfigurationError, TemporaryError
+from responder.errors import ConfigurationError, TemporaryError, how_to_add
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -36,7 +36,7 @@ USUAL_SECONDS = 3600.0
 FINAL = frozenset(
     {"invalid_grant", "invalid_client", "unauthorized_client", "interaction_required", "consent_required"}
 )
-MISSING = 'OAuth2 needs an extra that is not installed; mend it with: pip install "responder[oauth]"'
+MISSING = f"OAuth2 needs an extra that is not installed; {how_to_add('oauth')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

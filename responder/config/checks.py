@@ -22,6 +22,7 @@ from responder.config.values import is_loopback
 from responder.core.address import account, normal_address, normal_domain
 from responder.core.compose import check_templates
 from responder.core.words import languages
+from responder.errors import how_to_add
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -130,8 +131,8 @@ def _metrics(book: Book, tables: File) -> None:
     if (tables.metrics.listen or tables.metrics.textfile) and find_spec("prometheus_client") is None:
         book.complain(
             ("metrics",),
-            "figures need the library prometheus-client, which is not installed: install responder[metrics], as with "
-            "`/opt/responder/bin/pip install prometheus-client`, or take the table away",
+            "figures need the library prometheus-client, which is not installed; take the table away, or "
+            + how_to_add("metrics"),
         )
 
 
@@ -323,9 +324,7 @@ def _replies(book: Book, tables: File) -> None:
 
 def _alerts(book: Book, tables: File, clients: Mapping[str, ClientTable]) -> None:
     if tables.alerts.apprise and find_spec("apprise") is None:
-        book.complain(
-            ("alerts", "apprise"), 'the extra is not installed; mend it with: pip install "responder[apprise]"'
-        )
+        book.complain(("alerts", "apprise"), f"the extra is not installed; {how_to_add('apprise')}")
     for number, each in enumerate(tables.alerts.apprise):
         if isinstance(each, InlineSecret):
             _inline(book, ("alerts", "apprise", number), "service's address, which holds its secret,")

@@ -344,7 +344,7 @@ class AlertsTable(Table):
     )
     apprise: list[Annotated[SecretTable, WrapValidator(_secret), _OrText()]] = Field(
         default=[],
-        description='services by their Apprise address, like { credential = "telegram" }; needs responder[apprise]',
+        description='services by their Apprise address, like { credential = "telegram" }; needs the extra "apprise"',
     )
 
 

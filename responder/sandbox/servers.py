@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from responder.errors import ConfigurationError
+from responder.errors import ConfigurationError, how_to_add
 from responder.sandbox.mended import mend
 
 if TYPE_CHECKING:
@@ -363,6 +363,4 @@ def _require(library: str) -> None:
     try:
         __import__(library)
     except ImportError as error:
-        raise ConfigurationError(
-            f"the demo needs {library}, which is not installed: pip install 'responder[demo]'"
-        ) from error
+        raise ConfigurationError(f"the demo needs {library}, which is not installed; {how_to_add('demo')}") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from responder.config import SecretRef, checks
+from responder.errors import how_to_add
 
 if TYPE_CHECKING:
     from tests.config.conftest import Desk
@@ -81,4 +82,4 @@ def test_without_the_extra_nothing_starts(desk: Desk, monkeypatch: pytest.Monkey
     """Where the library is missing the file is refused, with the way to mend it."""
     monkeypatch.setattr(checks, "find_spec", lambda _: None)
     said = _with_alerts(desk, 'apprise = [{ credential = "telegram" }]').only()
-    assert said.endswith('alerts.apprise: the extra is not installed; mend it with: pip install "responder[apprise]"')
+    assert said.endswith(f"alerts.apprise: the extra is not installed; {how_to_add('apprise')}")

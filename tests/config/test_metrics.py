@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from responder.config import MetricsSettings, checks
+from responder.errors import how_to_add
 
 if TYPE_CHECKING:
     from tests.config.conftest import Desk
@@ -48,4 +49,4 @@ def test_without_the_library_it_is_a_fault_that_names_the_extra(desk: Desk, monk
     desk.changed(("[ledger]", '[metrics]\nlisten = "127.0.0.1:9469"\n[ledger]'))
     said = desk.only()
     assert said.startswith("config.toml:38: metrics: figures need the library prometheus-client")
-    assert "responder[metrics]" in said
+    assert how_to_add("metrics") in said
