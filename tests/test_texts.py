@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_BY_NAME = re.compile(r"""pip3? install [^\n`]*?["' ]responder(?:\[|["'\s`]|$)""")
+_BY_NAME = re.compile(r"""pip3? install(?: +-\S+)* +["']?responder(?:\[|["'\s`]|$)""")
 
 
 def test_nobody_is_told_to_install_us_by_name() -> None:
