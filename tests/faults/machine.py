@@ -10,22 +10,26 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import tomli_w
 
 from tests.e2e.scene import EXAMPLE, _merge, letter
-from tests.servers.dovecot import PASSWORD
+from tests.servers import dovecot as dovecot_room
+from tests.servers import systemd as systemd_room
+from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.smtp import ThreadedSmtpSink
+from tests.servers.systemd import Systemd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.servers.dovecot import Dovecot
     from tests.servers.smtp import SmtpSink
-    from tests.servers.systemd import Systemd
 
 SOURCE = Path(__file__).parents[2]
 UNIT = "responder.service"
@@ -99,6 +103,24 @@ def _needed(project: str) -> set[str]:
 
 def _copy_tree(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+@contextlib.contextmanager
+def booted(user: str) -> Iterator[Machine]:
+    """Boot a machine on which the program is installed and nothing else, in whose network this thread then lives.
+
+    Where that cannot be, the test fails in CI and is left out elsewhere.
+    """
+    reason = systemd_room.missing() or dovecot_room.missing() or unfit()
+    if reason and os.environ.get("CI"):
+        pytest.fail(f"needs a real systemd: {reason}")
+    if reason:
+        pytest.skip(f"needs a real systemd: {reason}")
+    with tempfile.TemporaryDirectory(prefix="responder-fill-", dir="/var/tmp") as fill:
+        Path(fill).chmod(0o755)
+        install(Path(fill))
+        with Systemd(Path(fill)) as systemd, systemd.network(), Dovecot("rich") as dovecot, ThreadedSmtpSink() as sink:
+            yield Machine(systemd, dovecot, sink, user)
 
 
 def readme_commands() -> list[str]:

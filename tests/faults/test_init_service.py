@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import tomli_w
 
 from tests.e2e.practice import closed_now
-from tests.faults.machine import CONFIG, STATE, UNIT, Machine, install, unfit
-from tests.servers import dovecot as dovecot_room
-from tests.servers import systemd as systemd_room
-from tests.servers.dovecot import Dovecot
-from tests.servers.smtp import ThreadedSmtpSink
-from tests.servers.systemd import Systemd
+from tests.faults.machine import CONFIG, STATE, UNIT, booted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.faults.machine import Machine
 
 pytestmark = [pytest.mark.matrix, pytest.mark.server]
 
@@ -28,21 +22,8 @@ pytestmark = [pytest.mark.matrix, pytest.mark.server]
 @pytest.fixture
 def bare() -> Iterator[Machine]:
     """A machine on which nothing but the program is installed: no user, no folder, no unit."""
-    reason = systemd_room.missing() or dovecot_room.missing() or unfit()
-    if reason and os.environ.get("CI"):
-        pytest.fail(f"needs a real systemd: {reason}")
-    if reason:
-        pytest.skip(f"needs a real systemd: {reason}")
-    with tempfile.TemporaryDirectory(prefix="responder-fill-", dir="/var/tmp") as fill:
-        Path(fill).chmod(0o755)
-        install(Path(fill))
-        with (
-            Systemd(Path(fill)) as systemd,
-            systemd.network(),
-            Dovecot("rich") as dovecot,
-            ThreadedSmtpSink() as sink,
-        ):
-            yield Machine(systemd, dovecot, sink, "anna")
+    with booted("anna") as machine:
+        yield machine
 
 
 def _init(machine: Machine, *more: str) -> str:

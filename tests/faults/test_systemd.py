@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.test_daemon import closed_now
-from tests.faults.machine import CONFIG, STATE, UNIT, Machine, install, unfit
-from tests.servers import dovecot as dovecot_room
+from tests.faults.machine import CONFIG, STATE, UNIT, Machine, booted
 from tests.servers import systemd as systemd_room
-from tests.servers.dovecot import Dovecot
-from tests.servers.smtp import ThreadedSmtpSink, delay, silence
+from tests.servers.smtp import delay, silence
 from tests.servers.systemd import Systemd
 
 if TYPE_CHECKING:
@@ -28,23 +26,9 @@ pytestmark = [pytest.mark.matrix, pytest.mark.server]
 @pytest.fixture(scope="module")
 def house() -> Iterator[Machine]:
     """A machine with the project installed, a Dovecot and an SMTP server; one for all tests here."""
-    reason = systemd_room.missing() or dovecot_room.missing() or unfit()
-    if reason and os.environ.get("CI"):
-        pytest.fail(f"needs a real systemd: {reason}")
-    if reason:
-        pytest.skip(f"needs a real systemd: {reason}")
-    with tempfile.TemporaryDirectory(prefix="responder-fill-", dir="/var/tmp") as fill:
-        Path(fill).chmod(0o755)
-        install(Path(fill))
-        with (
-            Systemd(Path(fill)) as systemd,
-            systemd.network(),
-            Dovecot("rich") as dovecot,
-            ThreadedSmtpSink() as sink,
-        ):
-            machine = Machine(systemd, dovecot, sink, "nobody")
-            machine.prepare()
-            yield machine
+    with booted("nobody") as machine:
+        machine.prepare()
+        yield machine
 
 
 @pytest.fixture
