@@ -79,7 +79,12 @@ def demo(folder: Path | None) -> None:
 @click.option("--oauth-client-id", default="", metavar="ID", help="Your application's id, for sign-in by OAuth2.")
 @click.option("--start/--no-start", default=None, help="Start it at the end, or do not; left out: you are asked.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing: take what is given and what would be suggested.")
-@_CONFIG
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write (else /etc/responder/config.toml as root, ~/.config/responder/config.toml as anybody).",
+)
 @_STATE
 def init(config_path: Path | None, state_path: Path | None, **wish: Any) -> None:
     """Set responder up: find the servers, try the login, ask for hours and clients, write and check the configuration.
