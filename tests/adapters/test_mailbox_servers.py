@@ -116,15 +116,20 @@ async def test_an_inbox_that_was_renamed_is_left(
         client.rename_folder("INBOX", "Old")
     world.deliver(letter(3))
     try:
-        if waits:
-            await mailbox.wait(0.2)
-        else:
-            monkeypatch.setattr("responder.adapters.imap_folders.LOOK_AGAIN", 0.0)
-        uids = await uids_of(mailbox)
-    except TemporaryError:  # pymap notices, and so does Dovecot at times: the session ends
-        await mailbox.open()
-        uids = await uids_of(mailbox)
-    assert uids == [1]
-    (message,) = await mailbox.fetch(uids)
-    assert b"<3@vostok.example>" in message.header
-    await mailbox.close()
+        try:
+            if waits:
+                await mailbox.wait(0.2)
+            else:
+                monkeypatch.setattr("responder.adapters.imap_folders.LOOK_AGAIN", 0.0)
+            uids = await uids_of(mailbox)
+        except TemporaryError:  # pymap notices, and so does Dovecot at times: the session ends
+            await mailbox.open()
+            uids = await uids_of(mailbox)
+        # Two times in a hundred Dovecot 2.3 itself loses the letter when it notices during IDLE: INBOX is empty then.
+        assert len(uids) == len(world.stored())
+        if uids:
+            assert uids == [1]
+            (message,) = await mailbox.fetch(uids)
+            assert b"<3@vostok.example>" in message.header
+    finally:
+        await mailbox.close()
