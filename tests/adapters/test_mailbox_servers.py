@@ -8,6 +8,7 @@ import pytest
 
 from responder.errors import TemporaryError
 from tests.contract.worlds import AT, ServerWorld, letter, move, uids_of
+from tests.servers.dovecot import Dovecot
 
 if TYPE_CHECKING:
     from tests.servers.mail_program import ImapServer
@@ -125,10 +126,10 @@ async def test_an_inbox_that_was_renamed_is_left(
         except TemporaryError:  # pymap notices, and so does Dovecot at times: the session ends
             await mailbox.open()
             uids = await uids_of(mailbox)
-        # Two times in a hundred Dovecot 2.3 itself loses the letter when it notices during IDLE: INBOX is empty then.
-        assert len(uids) == len(world.stored())
-        if uids:
+        # Dovecot 2.3 may close an idling session here and lose the letter, also of a bare client (6 of 150 runs).
+        if not isinstance(world.server, Dovecot) or world.stored():
             assert uids == [1]
+        if uids:
             (message,) = await mailbox.fetch(uids)
             assert b"<3@vostok.example>" in message.header
     finally:
